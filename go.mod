@@ -1,0 +1,3 @@
+module lsat
+
+go 1.26

@@ -1,0 +1,43 @@
+// Package prompt writes samples as token sequences. A template knows words and tokenizers and nothing of the engine; the
+// engine knows Sequences and nothing of prompts.
+package prompt
+
+// Target is a place in a sequence where the model's answer is read.
+type Target struct {
+	// Position is the index of the token after which the answer word would come: the logits at this token are the answer.
+	Position int32
+	// Label is the true answer.
+	Label bool
+	// Sample is the index of the sample in its period.Stream, or the line number for prompts that come from a file.
+	Sample int32
+}
+
+// Sequence is everything the model sees: token ids, and the places where it is asked.
+type Sequence struct {
+	// Tokens are the ids of the whole sequence, special tokens included.
+	Tokens []int32
+	// Steps gives for each token the ordinal of the item it belongs to, and -1 for tokens that every later token may see
+	// (the header). It is nil where Window is 0.
+	Steps []int32
+	// Window limits attention: a token of step s sees only header tokens and tokens of steps >= s-Window. 0 sees all.
+	Window int32
+	// Targets are in the order of their positions.
+	Targets []Target
+}
+
+// Answers are the token ids of the two answer words. A score is the log-odds logit(Yes) - logit(No) at a target.
+type Answers struct{ Yes, No int32 }
+
+// Tokenizer turns text into token ids exactly as the backbone's own tokenizer does.
+type Tokenizer interface {
+	// Encode returns the ids of the text without adding any special token.
+	Encode(text string) []int32
+	// Decode returns the text of the ids.
+	Decode(ids []int32) string
+	// ID returns the id of one vocabulary entry, e.g. "<|im_start|>", and whether there is one.
+	ID(token string) (int32, bool)
+	// BOS returns the id that starts every sequence and whether the model wants one.
+	BOS() (int32, bool)
+	// Hash identifies vocabulary and rules: a SHA-256 in hex.
+	Hash() string
+}

@@ -1,0 +1,136 @@
+package safetensors
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+)
+
+// Tensor is a float32 tensor in memory, row-major.
+type Tensor struct {
+	Name  string
+	Shape []int
+	Data  []float32
+}
+
+// ReadFile reads a file's tensors, in the order of their bytes, with F16 and BF16 widened to float32. Other types are an error. Errors about the content have
+// ErrFormat in their chain.
+func ReadFile(path string) ([]Tensor, map[string]string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = f.Close() }()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, nil, fmt.Errorf("%s: not a regular file", path)
+	}
+	h, err := ParseHeader(f, st.Size())
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	tensors := make([]Tensor, 0, len(h.Tensors))
+	for _, info := range h.Tensors {
+		raw := make([]byte, info.End-info.Begin)
+		if _, err := f.ReadAt(raw, info.Begin); err != nil {
+			return nil, nil, fmt.Errorf("%s: tensor %q: %w", path, info.Name, err)
+		}
+		data, err := Float32s(info.DType, raw)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: tensor %q: %w", path, info.Name, err)
+		}
+		tensors = append(tensors, Tensor{Name: info.Name, Shape: info.Shape, Data: data})
+	}
+	return tensors, h.Metadata, nil
+}
+
+// Float32s decodes little-endian elements of type F32, F16 or BF16.
+func Float32s(dtype string, raw []byte) ([]float32, error) {
+	switch dtype {
+	case "F32":
+		out := make([]float32, len(raw)/4)
+		for i := range out {
+			out[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+		}
+		return out, nil
+	case "BF16":
+		out := make([]float32, len(raw)/2)
+		for i := range out {
+			out[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(raw[2*i:])) << 16)
+		}
+		return out, nil
+	case "F16":
+		out := make([]float32, len(raw)/2)
+		for i := range out {
+			out[i] = fromHalf(binary.LittleEndian.Uint16(raw[2*i:]))
+		}
+		return out, nil
+	}
+	return nil, fmt.Errorf("element type %s is not one of F32, F16, BF16", dtype)
+}
+
+// fromHalf widens an IEEE 754 binary16 number; every one is a float32.
+func fromHalf(h uint16) float32 {
+	sign := uint32(h>>15) << 31
+	exp, frac := uint32(h>>10)&31, uint32(h)&1023
+	switch exp {
+	case 0: // zero or subnormal: frac * 2^-24
+		return math.Float32frombits(sign | math.Float32bits(float32(frac)/(1<<24)))
+	case 31:
+		return math.Float32frombits(sign | 0xff<<23 | frac<<13)
+	}
+	return math.Float32frombits(sign | (exp+127-15)<<23 | frac<<13)
+}
+
+// Write writes tensors as F32, in the order given, with the metadata.
+func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
+	type entry struct {
+		DType   string   `json:"dtype"`
+		Shape   []int    `json:"shape"`
+		Offsets [2]int64 `json:"data_offsets"`
+	}
+	header := make(map[string]any, len(tensors)+1)
+	if len(metadata) > 0 {
+		header["__metadata__"] = metadata
+	}
+	var at int64
+	for _, t := range tensors {
+		n := int64(1)
+		for _, d := range t.Shape {
+			n *= int64(d)
+		}
+		if n != int64(len(t.Data)) {
+			return fmt.Errorf("tensor %q: shape %v does not fit %d elements", t.Name, t.Shape, len(t.Data))
+		}
+		if _, dup := header[t.Name]; dup || t.Name == "__metadata__" {
+			return fmt.Errorf("tensor %q is named twice", t.Name)
+		}
+		header[t.Name] = entry{"F32", append([]int{}, t.Shape...), [2]int64{at, at + 4*n}}
+		at += 4 * n
+	}
+	text, err := json.Marshal(header)
+	if err != nil {
+		return err
+	}
+	for len(text)%8 != 0 { // readers map the elements, so they must start aligned
+		text = append(text, ' ')
+	}
+	if err := binary.Write(w, binary.LittleEndian, uint64(len(text))); err != nil {
+		return err
+	}
+	if _, err := w.Write(text); err != nil {
+		return err
+	}
+	for _, t := range tensors {
+		if err := binary.Write(w, binary.LittleEndian, t.Data); err != nil {
+			return err
+		}
+	}
+	return nil
+}

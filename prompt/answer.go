@@ -1,0 +1,73 @@
+package prompt
+
+import (
+	"fmt"
+	"slices"
+)
+
+// anchor is a neutral context to encode a piece of text in: byte-level and sentencepiece tokenizers alike end a token at a line break,
+// and only the latter would put a word mark before text that stands alone.
+const anchor = "\n"
+
+// continuation returns the ids with which text continues context, and whether context's own ids are the same with and without the text
+// behind them. Where they are not (a token of the whole reaches over the boundary), the ids are those of the text after a line break.
+func continuation(tok Tokenizer, context, text string) (ids []int32, clean bool) {
+	if ids, ok := suffix(tok, context, text); ok {
+		return ids, true
+	}
+	if ids, ok := suffix(tok, anchor, text); ok {
+		return ids, false
+	}
+	return tok.Encode(text), false
+}
+
+func suffix(tok Tokenizer, context, text string) ([]int32, bool) {
+	head, whole := tok.Encode(context), tok.Encode(context+text)
+	if len(whole) < len(head) || !slices.Equal(whole[:len(head)], head) {
+		return nil, false
+	}
+	return whole[len(head):], true
+}
+
+// answers looks up the tokens that two answer words begin with after a context.
+func answers(tok Tokenizer, context, yes, no string) (Answers, error) {
+	var first [2]int32
+	for k, word := range []string{yes, no} {
+		ids, _ := continuation(tok, context, word)
+		if len(ids) == 0 {
+			return Answers{}, fmt.Errorf("prompt: the answer word %q has no tokens", word)
+		}
+		first[k] = ids[0]
+	}
+	if first[0] == first[1] {
+		return Answers{}, fmt.Errorf("prompt: answers %q and %q: %w (%d %q)", yes, no, ErrSameAnswer, first[0], tok.Decode(first[:1]))
+	}
+	return Answers{Yes: first[0], No: first[1]}, nil
+}
+
+// withBOS starts a sequence: the beginning-of-sequence token if the model wants one, then the ids.
+func withBOS(tok Tokenizer, ids []int32) []int32 {
+	bos, wanted := tok.BOS()
+	if !wanted {
+		return slices.Clone(ids)
+	}
+	return append([]int32{bos}, ids...)
+}
+
+// Line writes one free-form prompt as a sequence with one target at its last token (Sample 0, Label false: both are the caller's to
+// set). The tokens are those of Hugging Face's tokenizer on the same text: preceded by the beginning-of-sequence token if the model wants
+// one (also where the text already starts with it), with the names of special tokens inside the text standing for those tokens.
+//
+// The answers are the first tokens with which yes and no continue the prompt. Where the prompt's last token would be another one
+// with the word behind it (a prompt that ends in a space, say), the words are encoded as they stand after a line break.
+func Line(tok Tokenizer, prompt, yes, no string) (Sequence, Answers, error) {
+	ids := withBOS(tok, tok.Encode(prompt))
+	if len(ids) == 0 {
+		return Sequence{}, Answers{}, fmt.Errorf("prompt: an empty prompt has no token to read an answer at")
+	}
+	ans, err := answers(tok, prompt, yes, no)
+	if err != nil {
+		return Sequence{}, Answers{}, err
+	}
+	return Sequence{Tokens: ids, Targets: []Target{{Position: int32(len(ids) - 1)}}}, ans, nil
+}

@@ -1,0 +1,94 @@
+package prompt
+
+import (
+	"fmt"
+	"strings"
+
+	"lsat/period"
+)
+
+// tallRec is the paper's template. A sequence is the beginning-of-sequence token, where the model wants one, and the prompt's
+// text encoded in one piece, exactly as the released code encodes it; no end-of-sequence token. The answer is read at the last
+// token, the one the answer word would follow.
+type tallRec struct {
+	cfg     Config
+	tok     Tokenizer
+	answers Answers
+	titles  *titleCache[string]
+}
+
+func newTallRec(cfg Config, tok Tokenizer) (Template, error) {
+	t := &tallRec{cfg: cfg, tok: tok}
+	t.titles = newTitleCache(func(title string) string { return cfg.titleForm(tok, title) })
+	ans, err := answers(tok, t.render(nil, nil, cfg.Untitled), cfg.Yes, cfg.No)
+	if err != nil {
+		return nil, err
+	}
+	t.answers = ans
+	return t, nil
+}
+
+func (t *tallRec) Name() string     { return TallRec }
+func (t *tallRec) Hash() string     { return t.cfg.hash(t.tok) }
+func (t *tallRec) Answers() Answers { return t.answers }
+
+// render writes the prompt's text. All placeholders are replaced in one pass, so a title that looks like one stays as it is.
+func (t *tallRec) render(liked, disliked []string, title string) string {
+	words := t.cfg.words("{liked}", t.list(liked), "{disliked}", t.list(disliked), "{title}", title)
+	return strings.NewReplacer(words...).Replace(t.cfg.Prompt)
+}
+
+func (t *tallRec) list(titles []string) string {
+	var b strings.Builder
+	for k, title := range titles {
+		if k > 0 {
+			b.WriteString(t.cfg.Between)
+		}
+		b.WriteString(strings.NewReplacer(t.cfg.words("{title}", title)...).Replace(t.cfg.Listed))
+	}
+	return b.String()
+}
+
+// Sequences writes one sequence for each sample. Over-long prompts lose their oldest history items.
+func (t *tallRec) Sequences(stream *period.Stream, samples []int) ([]Sequence, error) {
+	if err := checkSamples(stream, samples); err != nil {
+		return nil, err
+	}
+	out := make([]Sequence, 0, len(samples))
+	for _, i := range samples {
+		tokens, err := t.tokens(stream, i)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Sequence{
+			Tokens:  tokens,
+			Targets: []Target{{Position: int32(len(tokens) - 1), Label: stream.Samples[i].Label, Sample: int32(i)}},
+		})
+	}
+	return out, nil
+}
+
+func (t *tallRec) tokens(stream *period.Stream, i int) ([]int32, error) {
+	history := stream.History(i)
+	target := t.titles.get(stream.Set.Items[stream.Item(i)].Title)
+	for {
+		var liked, disliked []string
+		for _, e := range history {
+			title := t.titles.get(stream.Set.Items[stream.Set.Interactions[e].Item].Title)
+			if stream.Liked(e) {
+				liked = append(liked, title)
+			} else {
+				disliked = append(disliked, title)
+			}
+		}
+		ids := withBOS(t.tok, t.tok.Encode(t.render(liked, disliked, target)))
+		if len(ids) <= t.cfg.MaxTokens {
+			return ids, nil
+		}
+		if len(history) == 0 {
+			return nil, fmt.Errorf("prompt: %s: %w: %d tokens without any history, max_tokens is %d",
+				describe(stream, i), ErrTooLong, len(ids), t.cfg.MaxTokens)
+		}
+		history = history[1:]
+	}
+}

@@ -1,0 +1,123 @@
+// Package strategy says how a recommender is kept up to date: for every period, which adapters are trained on what and how
+// they are combined to serve the next period. A strategy trains nothing itself. It names jobs in terms of periods; equal jobs
+// of different strategies are trained once.
+package strategy
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+// ErrUnknown is wrapped by New's error for a name that is no strategy.
+var ErrUnknown = errors.New("unknown strategy")
+
+// ErrTooEarly is wrapped by At's error where a strategy needs periods that are not over at the asked update.
+var ErrTooEarly = errors.New("too early")
+
+// Options are what all strategies of a study have in common.
+type Options struct {
+	// First is the period (counted from 0) of the study's first update; its model serves period First+1.
+	First int
+	// LongPeriods is how many periods, from period 0, the frozen long-term adapter is trained on. Default 10 (the paper's).
+	LongPeriods int
+}
+
+// Kind is the way in which the parts of a combination become one recommender.
+type Kind string
+
+// The kinds of combination. In all of the two-part kinds the weight w belongs to the long-term part, 1-w to the short-term one.
+const (
+	// Bare serves the frozen backbone without any adapter.
+	Bare Kind = "bare"
+	// Single serves one adapter.
+	Single Kind = "single"
+	// Ensemble serves w*p_long + (1-w)*p_short (LSAT-EN).
+	Ensemble Kind = "ensemble"
+	// FusePaper serves the elementwise sum of the factors, w*A_long + (1-w)*A_short and the same for B (LSAT-TA).
+	FusePaper Kind = "fuse-paper"
+	// FusePEFT serves PEFT's linear merge of the factors.
+	FusePEFT Kind = "fuse-peft"
+	// FuseExact serves the exact weighted sum of the two updates, at twice the rank.
+	FuseExact Kind = "fuse-exact"
+)
+
+// Combination is what serves the period after an update.
+type Combination struct {
+	Kind Kind
+	// Parts are the adapters: none for Bare, one for Single, and the long-term one, then the short-term one, for the others.
+	Parts []*Job
+	// Valid is the period whose validation part chooses the weight of a two-part kind. It is always the period of the update.
+	Valid int
+}
+
+// Jobs lists every job that the combination needs, those it starts from included, in an order in which they can run.
+func (c Combination) Jobs() []*Job {
+	var out []*Job
+	seen := map[string]bool{}
+	var add func(*Job)
+	add = func(j *Job) {
+		if j == nil || seen[j.ID()] {
+			return
+		}
+		add(j.Init)
+		seen[j.ID()] = true
+		out = append(out, j)
+	}
+	for _, j := range c.Parts {
+		add(j)
+	}
+	return out
+}
+
+// Strategy is one way of keeping a recommender up to date.
+type Strategy interface {
+	// Name is the strategy's name in configurations and tables.
+	Name() string
+	// About defines the strategy in one sentence.
+	About() string
+	// At returns what serves period t+1 after the update with period t. It uses nothing later than period t.
+	At(t int) (Combination, error)
+}
+
+var makers = map[string]func(Options) Strategy{
+	"short":              func(Options) Strategy { return short{} },
+	"long":               func(o Options) Strategy { return long{o.LongPeriods} },
+	"finetune":           func(o Options) Strategy { return finetune{o} },
+	"full":               func(Options) Strategy { return full{} },
+	"no-update":          func(o Options) Strategy { return noUpdate{o.First} },
+	"zero-shot":          func(Options) Strategy { return zeroShot{} },
+	"lsat-ensemble-full": func(Options) Strategy { return ensembleFull{} },
+	"lsat-fusion":        func(o Options) Strategy { return fusion{"lsat-fusion", FusePaper, o.LongPeriods} },
+	"lsat-fusion-peft":   func(o Options) Strategy { return fusion{"lsat-fusion-peft", FusePEFT, o.LongPeriods} },
+	"lsat-fusion-exact":  func(o Options) Strategy { return fusion{"lsat-fusion-exact", FuseExact, o.LongPeriods} },
+}
+
+// Names lists the strategies. "lsat-ensemble-N" stands for any number N of frozen long-term periods, such as lsat-ensemble-10.
+func Names() []string {
+	names := []string{"lsat-ensemble-N"}
+	for n := range makers {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// New returns the strategy of that name. Its error wraps ErrUnknown.
+func New(name string, o Options) (Strategy, error) {
+	if o.LongPeriods == 0 {
+		o.LongPeriods = 10
+	}
+	if m, ok := makers[name]; ok {
+		return m(o), nil
+	}
+	if digits, ok := strings.CutPrefix(name, "lsat-ensemble-"); ok {
+		n, err := strconv.Atoi(digits)
+		if err == nil && n >= 1 && strconv.Itoa(n) == digits {
+			return ensemble{n}, nil
+		}
+	}
+	return nil, fmt.Errorf("%w %q: there are %s", ErrUnknown, name, strings.Join(Names(), ", "))
+}

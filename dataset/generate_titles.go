@@ -29,14 +29,15 @@ func (g *generator) title(a, b int, used map[string]int) string {
 	if g.rng.IntN(2) == 0 {
 		name += " " + pick(genres[a].circumstance)
 	}
+	article := ""
 	if g.rng.IntN(3) == 0 {
-		name += ", The"
+		article = ", The"
 	}
 	year := 1930 + int(70*(1-g.rng.Float64()*g.rng.Float64()))
-	title := fmt.Sprintf("%s (%d)", name, year)
+	title := fmt.Sprintf("%s%s (%d)", name, article, year)
 	used[title]++
 	if n := used[title]; n > 1 {
-		title = fmt.Sprintf("%s: Part %d (%d)", name, n, year)
+		title = fmt.Sprintf("%s: Part %d%s (%d)", name, n, article, year)
 	}
 	return title
 }

@@ -2,7 +2,12 @@
 // period sees its own future.
 package period
 
-import "lsat/dataset"
+import (
+	"sort"
+	"sync"
+
+	"lsat/dataset"
+)
 
 // Sample asks whether a user likes an item, given what the user did before. It is small: its history is looked up in
 // its Stream, so memory grows with the interactions and not with the prompts.
@@ -39,6 +44,10 @@ type Stream struct {
 	// byUser[first[u]:first[u+1]].
 	byUser []int32
 	first  []int32
+	// digests holds each item's part of a sample's hash, made when first needed.
+	digests     [][16]byte
+	userDigests [][16]byte
+	digestOnce  sync.Once
 }
 
 // User returns the user of a sample.
@@ -51,11 +60,16 @@ func (s *Stream) Item(i int) int32 { return s.Set.Interactions[s.Samples[i].Even
 func (s *Stream) Timeline(user int32) []int32 { return s.byUser[s.first[user]:s.first[user+1]] }
 
 // History returns the interactions that sample i may look at: the user's previous ones, at most Options.History, oldest
-// first. It must not be changed.
+// first. With Options.StrictTime they are also of earlier seconds. It must not be changed.
 func (s *Stream) History(i int) []int32 {
 	sm := s.Samples[i]
-	line := s.Timeline(s.User(i))
-	return line[max(0, int(sm.Place)-s.Options.History):sm.Place]
+	line := s.Timeline(s.User(i))[:sm.Place]
+	if s.Options.StrictTime {
+		events := s.Set.Interactions
+		now := events[sm.Event].Time
+		line = line[:sort.Search(len(line), func(k int) bool { return events[line[k]].Time >= now })]
+	}
+	return line[max(0, len(line)-s.Options.History):]
 }
 
 // Liked says whether an interaction counts as liked.

@@ -107,8 +107,10 @@ func (a *Adapter) Validate() error {
 		return errors.New("adapter: it adapts nothing")
 	}
 	cfg := a.Config.WithDefaults()
+	seen := map[string]bool{}
 	for _, k := range a.Keys() {
 		f := a.Layers[k]
+		seen[k.Module] = true
 		if k.Layer < 0 || k.Layer > maxLayer || !slices.Contains(cfg.Modules, k.Module) {
 			return fmt.Errorf("adapter: %s is not among the adapted modules %v", k, cfg.Modules)
 		}
@@ -127,6 +129,11 @@ func (a *Adapter) Validate() error {
 					return fmt.Errorf("adapter: %s holds a number that is not finite", k)
 				}
 			}
+		}
+	}
+	for _, m := range cfg.Modules {
+		if !seen[m] {
+			return fmt.Errorf("adapter: no layer has the module %s that its configuration names", m)
 		}
 	}
 	return nil

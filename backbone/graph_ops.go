@@ -1,0 +1,154 @@
+package backbone
+
+import (
+	"math"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:revive,staticcheck // graph code reads as formulas
+)
+
+// normWeight is a norm's float32 weight, with Gemma's "1 +" applied.
+func (gr *Transformer) normWeight(name string) *Node {
+	w := ConvertDType(gr.Weights[name], dtypes.Float32)
+	if gr.Config.NormPlusOne {
+		w = AddScalar(w, 1)
+	}
+	return w
+}
+
+// norm is root-mean-square normalization over the last axis of x [rows, width], computed in float32.
+func (gr *Transformer) norm(x *Node, name string) *Node {
+	xf := ConvertDType(x, dtypes.Float32)
+	y := Mul(Mul(xf, gr.inverseRMS(xf)), ExpandAxes(gr.normWeight(name), 0))
+	return ConvertDType(y, gr.DType)
+}
+
+func (gr *Transformer) inverseRMS(xf *Node) *Node {
+	mean := ReduceAndKeep(Square(xf), ReduceMean, -1)
+	return Reciprocal(Sqrt(AddScalar(mean, gr.Config.NormEps)))
+}
+
+// normBack carries the gradient dy back through norm.
+func (gr *Transformer) normBack(x *Node, name string, dy *Node) *Node {
+	xf := ConvertDType(x, dtypes.Float32)
+	inv := gr.inverseRMS(xf)
+	xhat := Mul(xf, inv)
+	d := Mul(ConvertDType(dy, dtypes.Float32), ExpandAxes(gr.normWeight(name), 0))
+	dx := Mul(inv, Sub(d, Mul(xhat, ReduceAndKeep(Mul(d, xhat), ReduceMean, -1))))
+	return ConvertDType(dx, gr.DType)
+}
+
+// headNorm normalizes every head of x [rows, heads*headDim] by itself.
+func (gr *Transformer) headNorm(x *Node, name string) *Node {
+	dims := x.Shape().Dimensions
+	return Reshape(gr.norm(Reshape(x, -1, gr.Config.HeadDim), name), dims...)
+}
+
+func (gr *Transformer) headNormBack(x *Node, name string, dy *Node) *Node {
+	dims := x.Shape().Dimensions
+	d := gr.Config.HeadDim
+	return Reshape(gr.normBack(Reshape(x, -1, d), name, Reshape(dy, -1, d)), dims...)
+}
+
+// gatedActivation is act(gate) * up.
+func (gr *Transformer) gatedActivation(gate, up *Node) *Node {
+	act, _ := gr.activation(ConvertDType(gate, dtypes.Float32))
+	return ConvertDType(Mul(act, ConvertDType(up, dtypes.Float32)), gr.DType)
+}
+
+// gatedActivationBack returns the gradients of gate and of up, side by side: [rows, 2*ffn].
+func (gr *Transformer) gatedActivationBack(gate, up, dy *Node) *Node {
+	act, slope := gr.activation(ConvertDType(gate, dtypes.Float32))
+	d := ConvertDType(dy, dtypes.Float32)
+	dGate := Mul(Mul(d, ConvertDType(up, dtypes.Float32)), slope)
+	dUp := Mul(d, act)
+	return ConvertDType(Concatenate([]*Node{dGate, dUp}, -1), gr.DType)
+}
+
+// activation returns the activation function and its derivative.
+func (gr *Transformer) activation(x *Node) (value, slope *Node) {
+	if gr.Config.Activation == "gelu_tanh" {
+		const c, a = 0.7978845608028654, 0.044715 // sqrt(2/pi)
+		x2 := Square(x)
+		th := Tanh(MulScalar(Mul(x, AddScalar(MulScalar(x2, a), 1)), c))
+		half := MulScalar(AddScalar(th, 1), 0.5)
+		inner := MulScalar(AddScalar(MulScalar(x2, 3*a), 1), c)
+		return Mul(x, half), Add(half, MulScalar(Mul(Mul(x, OneMinus(Square(th))), inner), 0.5))
+	}
+	s := Sigmoid(x)
+	return Mul(x, s), Mul(s, AddScalar(Mul(x, OneMinus(s)), 1))
+}
+
+// rotary returns the cosines and sines of every token's rotation, [B*T, 1, headDim/2] float32.
+func (gr *Transformer) rotary(positions *Node, base float64, scaling *RopeScaling) (cos, sin *Node) {
+	freq := rotaryFrequencies(gr.Config.HeadDim, base, scaling)
+	p := ConvertDType(Reshape(positions, -1, 1, 1), dtypes.Float32)
+	f := Reshape(Const(positions.Graph(), freq), 1, 1, len(freq))
+	angle := Mul(p, f)
+	return Cos(angle), Sin(angle)
+}
+
+// rotaryFrequencies are the rotation per position of each pair of a head's dimensions.
+func rotaryFrequencies(headDim int, base float64, scaling *RopeScaling) []float32 {
+	out := make([]float32, headDim/2)
+	for i := range out {
+		f := 1 / math.Pow(base, float64(2*i)/float64(headDim))
+		if s := scaling; s != nil {
+			switch s.Type {
+			case "linear":
+				f /= s.Factor
+			case "llama3":
+				wave := 2 * math.Pi / f
+				low, high := float64(s.Original)/s.LowFreq, float64(s.Original)/s.HighFreq
+				switch {
+				case wave > low:
+					f /= s.Factor
+				case wave > high:
+					smooth := (float64(s.Original)/wave - s.LowFreq) / (s.HighFreq - s.LowFreq)
+					f = (1-smooth)*f/s.Factor + smooth*f
+				}
+			}
+		}
+		out[i] = float32(f)
+	}
+	return out
+}
+
+// rotate applies the rotary embedding (Hugging Face layout: halves, not pairs) to x [B*T, heads*headDim]; back turns the other
+// way, which is its transpose and so carries gradients back.
+func (gr *Transformer) rotate(x *Node, heads, kind int, back bool) *Node {
+	d := gr.Config.HeadDim
+	rows := x.Shape().Dimensions[0]
+	h := ConvertDType(Reshape(x, rows, heads, d), dtypes.Float32)
+	a := Slice(h, AxisRange(), AxisRange(), AxisRange(0, d/2))
+	b := Slice(h, AxisRange(), AxisRange(), AxisRange(d/2, d))
+	cos, sin := gr.cos[kind], gr.sin[kind]
+	if back {
+		sin = Neg(sin)
+	}
+	y := Concatenate([]*Node{Sub(Mul(a, cos), Mul(b, sin)), Add(Mul(b, cos), Mul(a, sin))}, -1)
+	return ConvertDType(Reshape(y, rows, heads*d), gr.DType)
+}
+
+// dropFactor is 0 where an element of an adapter's input is dropped and 1/(1-rate) elsewhere, in x's shape. The bits come from
+// a counter hashed with the seed, so they are the same on every backend and cost no memory traffic.
+func (gr *Transformer) dropFactor(x *Node, salt uint32) *Node {
+	p := gr.Dropout.Rate
+	g := x.Graph()
+	shape := shapes.Make(dtypes.Uint32, x.Shape().Dimensions...)
+	u := func(v uint32) *Node { return Const(g, v) }
+	bits := Mul(IotaFull(g, shape), u(0x9E3779B1))
+	bits = Add(bits, Mul(Add(gr.Dropout.Seed, u(salt*0x85EBCA77+0x27D4EB2F)), u(0xC2B2AE3D)))
+	for _, m := range []struct {
+		shift uint32
+		mul   uint32
+	}{{16, 0x85EBCA6B}, {13, 0xC2B2AE35}, {16, 1}} {
+		bits = BitwiseXor(bits, BitwiseShiftRightLogical(bits, BroadcastToShape(u(m.shift), shape)))
+		if m.mul != 1 {
+			bits = Mul(bits, u(m.mul))
+		}
+	}
+	keep := GreaterOrEqual(bits, u(uint32(p*math.MaxUint32)))
+	return Where(keep, Scalar(g, gr.DType, 1/(1-p)), Scalar(g, gr.DType, 0))
+}

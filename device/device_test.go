@@ -1,0 +1,143 @@
+package device
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+
+	"lsat/internal/plugin"
+)
+
+// emptyHome points every place where plugins are searched at an empty directory.
+func emptyHome(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	t.Setenv("HOME", dir)
+	t.Setenv("XDG_CACHE_HOME", filepath.Join(dir, "cache"))
+	t.Setenv(plugin.PathEnv, filepath.Join(dir, "plugins"))
+	if p := plugin.Find(plugin.CPU); p != "" {
+		t.Skipf("SKIP: a system-wide plugin at %s cannot be hidden", p)
+	}
+	return dir
+}
+
+func multiplies(t *testing.T, b compute.Backend) {
+	t.Helper()
+	got := graph.MustExecOnce(b, func(x, y *graph.Node) *graph.Node { return graph.Dot(x, y).Product() },
+		[][]float32{{1, 2}, {3, 4}}, [][]float32{{5, 6}, {7, 8}}).Value().([][]float32)
+	want := [][]float32{{19, 22}, {43, 50}}
+	for i := range want {
+		for j := range want[i] {
+			if got[i][j] != want[i][j] {
+				t.Fatalf("product %v, want %v", got, want)
+			}
+		}
+	}
+}
+
+func TestOpenGoComputes(t *testing.T) {
+	emptyHome(t)
+	b, name, notice, err := Open(Go)
+	if err != nil || name != Go || notice != "" {
+		t.Fatalf("Open(go) = %q, %q, %v", name, notice, err)
+	}
+	defer b.Finalize()
+	multiplies(t, b)
+}
+
+func TestAutoFallsBackToGoWithOneLine(t *testing.T) {
+	emptyHome(t)
+	b, name, notice, err := Open(Auto)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Finalize()
+	if name != Go {
+		t.Fatalf("opened %s without any plugin", name)
+	}
+	if xlaBuilt && !strings.Contains(notice, "lsat pull pjrt-cpu") {
+		t.Errorf("notice does not say what to do: %q", notice)
+	}
+	if strings.Contains(notice, "\n") || notice == "" {
+		t.Errorf("notice is not one line: %q", notice)
+	}
+}
+
+func TestAutoPassesOverABrokenPlugin(t *testing.T) {
+	if !xlaBuilt {
+		t.Skip("SKIP: built without cgo")
+	}
+	dir := emptyHome(t)
+	broken := filepath.Join(dir, "plugins", plugin.FileName(plugin.CPU))
+	if err := os.MkdirAll(filepath.Dir(broken), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(broken, []byte("\x7fELF and then nothing"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b, name, notice, err := Open(Auto)
+	if err != nil || name != Go {
+		t.Fatalf("Open(auto) = %q, %v", name, err)
+	}
+	defer b.Finalize()
+	if !strings.Contains(notice, broken) {
+		t.Errorf("notice does not name the broken plugin: %q", notice)
+	}
+	if _, _, _, err = Open(XLACPU); !errors.Is(err, ErrUnavailable) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("Open(xla:cpu) of a broken plugin: %v", err)
+	}
+}
+
+func TestAutoTakesTheFastestThatOpens(t *testing.T) {
+	devices := []Device{
+		{Name: XLACUDA, Reason: "no NVIDIA GPU found"},
+		{Name: XLACPU, Plugin: "p", Available: true},
+		{Name: Go, Available: true},
+	}
+	var opened []string
+	open := func(d Device) (compute.Backend, error) {
+		if !d.Available {
+			return openOne(d)
+		}
+		opened = append(opened, d.Name)
+		return nil, nil
+	}
+	_, name, notice, err := openAuto(devices, open)
+	if err != nil || name != XLACPU || notice != "" || len(opened) != 1 {
+		t.Fatalf("openAuto = %q, %q, %v after opening %v; want xla:cpu alone, without a word", name, notice, err, opened)
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	emptyHome(t)
+	for name, want := range map[string]error{"gpu": ErrUnknown, XLACPU: ErrUnavailable, "xla": ErrUnavailable, XLACUDA: ErrUnavailable} {
+		if name == XLACUDA && plugin.HasNVIDIA() {
+			continue
+		}
+		b, _, _, err := Open(name)
+		if !errors.Is(err, want) || b != nil {
+			t.Errorf("Open(%s) = %v, %v; want %v", name, b, err, want)
+		}
+	}
+}
+
+func TestXLACPUComputes(t *testing.T) {
+	b, name, notice, err := Open(XLACPU)
+	if errors.Is(err, ErrUnavailable) {
+		t.Skipf("SKIP: %v", err)
+	}
+	if err != nil || name != XLACPU || notice != "" {
+		t.Fatalf("Open = %q, %q, %v", name, notice, err)
+	}
+	defer b.Finalize()
+	multiplies(t, b)
+	// Opened by path, the backend must still know that it runs on the CPU: that is what lets it share memory.
+	if !b.HasSharedBuffers() {
+		t.Error("the CPU plugin is opened without shared buffers")
+	}
+}

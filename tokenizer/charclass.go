@@ -1,0 +1,166 @@
+package tokenizer
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// whiteSpace is \s for Unicode text: the property White_Space.
+var whiteSpace = unicode.White_Space
+
+// escape reads a backslash and what it stands for. A single character is returned also by itself, for ranges; else that is
+// -1.
+func (p *parser) escape() (*charset, rune, error) {
+	p.pos++
+	c := p.peek()
+	p.pos++
+	single := func(r rune) (*charset, rune, error) { return &charset{ranges: []rune{r, r}}, r, nil }
+	switch c {
+	case 's':
+		return &charset{tables: []*unicode.RangeTable{whiteSpace}}, -1, nil
+	case 'S':
+		return &charset{negate: true, tables: []*unicode.RangeTable{whiteSpace}}, -1, nil
+	case 'd':
+		return &charset{tables: []*unicode.RangeTable{unicode.Nd}}, -1, nil
+	case 'D':
+		return &charset{negate: true, tables: []*unicode.RangeTable{unicode.Nd}}, -1, nil
+	case 'w', 'W':
+		return &charset{negate: c == 'W', tables: wordTables}, -1, nil
+	case 'p', 'P':
+		return p.property(c == 'P')
+	case 'n':
+		return single('\n')
+	case 'r':
+		return single('\r')
+	case 't':
+		return single('\t')
+	case 'f':
+		return single('\f')
+	case 'v':
+		return single('\v')
+	case 'x':
+		return p.hex()
+	case 'u':
+		return p.hexDigits(4)
+	}
+	if c >= 0 && c < 0x80 && !unicode.IsLetter(c) && !unicode.IsDigit(c) {
+		return single(c)
+	}
+	return nil, -1, p.unsupported("escape \\" + string(c))
+}
+
+// wordTables are the categories of \w in Oniguruma and in Rust's regex alike (Unicode Technical Standard 18, annex C).
+var wordTables = []*unicode.RangeTable{
+	unicode.Letter, unicode.Mark, unicode.Nd, unicode.Nl, unicode.Pc, unicode.Other_Alphabetic, unicode.Join_Control,
+}
+
+func (p *parser) hex() (*charset, rune, error) {
+	if p.peek() != '{' {
+		return p.hexDigits(2)
+	}
+	end := p.pos
+	for end < len(p.src) && p.src[end] != '}' {
+		end++
+	}
+	if end == len(p.src) {
+		return nil, -1, p.unsupported("unclosed \\x{")
+	}
+	p.pos++
+	set, r, err := p.hexDigits(end - p.pos)
+	p.pos++
+	return set, r, err
+}
+
+func (p *parser) hexDigits(n int) (*charset, rune, error) {
+	if p.pos+n > len(p.src) {
+		return nil, -1, p.unsupported("a code point cut short")
+	}
+	v, err := strconv.ParseUint(string(p.src[p.pos:p.pos+n]), 16, 32)
+	if err != nil || v > unicode.MaxRune {
+		return nil, -1, p.unsupported("this code point")
+	}
+	p.pos += n
+	return &charset{ranges: []rune{rune(v), rune(v)}}, rune(v), nil
+}
+
+// property reads {Name} or {^Name}: a general category or a script.
+func (p *parser) property(negate bool) (*charset, rune, error) {
+	end := p.pos
+	for end < len(p.src) && p.src[end] != '}' {
+		end++
+	}
+	if p.peek() != '{' || end == len(p.src) {
+		return nil, -1, p.unsupported("a property without braces")
+	}
+	name := string(p.src[p.pos+1 : end])
+	p.pos = end + 1
+	if rest, ok := strings.CutPrefix(name, "^"); ok {
+		negate, name = !negate, rest
+	}
+	long := map[string]string{"Letter": "L", "Number": "N", "Punctuation": "P", "Symbol": "S", "Mark": "M", "Alphabetic": "",
+		"Han": "Han", "Punct": "P"}
+	if short, ok := long[name]; ok && short != "" {
+		name = short
+	}
+	table, ok := unicode.Categories[name]
+	if !ok {
+		table, ok = unicode.Scripts[name]
+	}
+	if !ok {
+		return nil, -1, p.unsupported("property \\p{" + name + "}")
+	}
+	return &charset{negate: negate, tables: []*unicode.RangeTable{table}}, -1, nil
+}
+
+// class reads [...].
+func (p *parser) class(fold bool) (*charset, error) {
+	p.pos++
+	set := &charset{fold: fold}
+	if p.peek() == '^' {
+		set.negate = true
+		p.pos++
+	}
+	for first := true; ; first = false {
+		c := p.peek()
+		switch {
+		case c < 0:
+			return nil, p.unsupported("unclosed class")
+		case c == ']' && !first:
+			p.pos++
+			return set, nil
+		case c == '[' || c == ']':
+			return nil, p.unsupported("'" + string(c) + "' inside a class")
+		case c == '&' && p.take("&&"):
+			return nil, p.unsupported("class intersection")
+		}
+		sub, lo, err := p.classAtom()
+		if err != nil {
+			return nil, err
+		}
+		if lo < 0 {
+			set.subs = append(set.subs, sub)
+			continue
+		}
+		hi := lo
+		if p.peek() == '-' && p.pos+1 < len(p.src) && p.src[p.pos+1] != ']' {
+			p.pos++
+			if _, hi, err = p.classAtom(); err != nil {
+				return nil, err
+			}
+			if hi < lo {
+				return nil, p.unsupported("this range in a class")
+			}
+		}
+		set.ranges = append(set.ranges, lo, hi)
+	}
+}
+
+func (p *parser) classAtom() (*charset, rune, error) {
+	if p.peek() == '\\' {
+		return p.escape()
+	}
+	c := p.peek()
+	p.pos++
+	return nil, c, nil
+}

@@ -3,6 +3,7 @@ package dataset
 import (
 	"bytes"
 	"encoding/json"
+	"html"
 )
 
 // jsonFields calls visit with every top-level key and raw value of the JSON object on a line. Review texts make most of these
@@ -138,4 +139,25 @@ func jsonString(value []byte) ([]byte, error) {
 		return nil, bad("broken JSON string %s", clip(value))
 	}
 	return []byte(out), nil
+}
+
+// jsonTexts returns the strings in an array, or in an array of arrays (2014), of strings; nothing where value is something else.
+func jsonTexts(value []byte) []string {
+	var out []string
+	var flat []string
+	if json.Unmarshal(value, &flat) == nil {
+		out = flat
+	} else {
+		var nested [][]string
+		if json.Unmarshal(value, &nested) == nil && len(nested) > 0 {
+			out = nested[0]
+		}
+	}
+	kept := out[:0]
+	for _, s := range out {
+		if s = oneLine(html.UnescapeString(s)); s != "" {
+			kept = append(kept, s)
+		}
+	}
+	return kept
 }

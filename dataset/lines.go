@@ -25,7 +25,9 @@ type source struct {
 	buf  []byte
 	// buf[lo:hi] is what is read and not yet returned; start is where in it the search for the next line end goes on.
 	lo, hi, start int
-	eof           bool
+	// mark is where the line that next returned last starts in buf.
+	mark int
+	eof  bool
 	// line is the number of the line that next returned last.
 	line int
 	// size and read count bytes of the file on disk.
@@ -102,6 +104,7 @@ func (s *source) next() ([]byte, error) {
 	for {
 		if i := bytes.IndexByte(s.buf[s.start:s.hi], '\n'); i >= 0 {
 			line := s.buf[s.lo : s.start+i]
+			s.mark = s.lo
 			s.lo = s.start + i + 1
 			s.start = s.lo
 			return s.tidy(line), nil
@@ -112,6 +115,7 @@ func (s *source) next() ([]byte, error) {
 				return nil, io.EOF
 			}
 			line := s.buf[s.lo:s.hi]
+			s.mark = s.lo
 			s.lo, s.start = s.hi, s.hi
 			return s.tidy(line), nil
 		}
@@ -155,4 +159,16 @@ func (s *source) fill() error {
 		return fmt.Errorf("%s: after line %d: %w", s.path, s.line, err)
 	}
 	return nil
+}
+
+// peek returns the next line and leaves it to be read.
+func (s *source) peek() ([]byte, error) {
+	line, err := s.next()
+	if err != nil {
+		return nil, err
+	}
+	kept := append([]byte(nil), line...)
+	s.lo, s.start = s.mark, s.mark
+	s.line--
+	return kept, nil
 }

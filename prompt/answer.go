@@ -1,6 +1,7 @@
 package prompt
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -54,16 +55,36 @@ func withBOS(tok Tokenizer, ids []int32) []int32 {
 	return append([]int32{bos}, ids...)
 }
 
+// specialEncoder is a Tokenizer that can read the names of special tokens in a text as the tokens.
+type specialEncoder interface {
+	EncodeSpecial(text string) []int32
+}
+
+// trusting encodes text with EncodeSpecial.
+type trusting struct {
+	Tokenizer
+	special specialEncoder
+}
+
+func (t trusting) Encode(text string) []int32 { return t.special.EncodeSpecial(text) }
+
 // Line writes one free-form prompt as a sequence with one target at its last token (Sample 0, Label false: both are the caller's to
 // set). The tokens are those of Hugging Face's tokenizer on the same text: preceded by the beginning-of-sequence token if the model wants
-// one (also where the text already starts with it), with the names of special tokens inside the text standing for those tokens.
+// one (also where the text already starts with it), with the names of special tokens inside the text standing for those tokens (where
+// the tokenizer has a method EncodeSpecial).
 //
 // The answers are the first tokens with which yes and no continue the prompt. Where the prompt's last token would be another one
 // with the word behind it (a prompt that ends in a space, say), the words are encoded as they stand after a line break.
 func Line(tok Tokenizer, prompt, yes, no string) (Sequence, Answers, error) {
+	if tok == nil {
+		return Sequence{}, Answers{}, errors.New("prompt: no tokenizer")
+	}
+	if s, ok := tok.(specialEncoder); ok {
+		tok = trusting{tok, s}
+	}
 	ids := withBOS(tok, tok.Encode(prompt))
 	if len(ids) == 0 {
-		return Sequence{}, Answers{}, fmt.Errorf("prompt: an empty prompt has no token to read an answer at")
+		return Sequence{}, Answers{}, errors.New("prompt: an empty prompt has no token to read an answer at")
 	}
 	ans, err := answers(tok, prompt, yes, no)
 	if err != nil {

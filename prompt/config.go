@@ -26,7 +26,8 @@ const (
 )
 
 // Config chooses a template and all its words. The zero value of a field means its default. Texts may use the placeholders
-// {noun}, {verb}, {yes} and {no} beside the ones named with them; an unknown placeholder is an error.
+// {noun}, {verb}, {yes} and {no} beside the ones named with them; an unknown placeholder is an error. Names of special tokens in
+// texts and titles are plain text: neither words nor titles can forge a special token.
 type Config struct {
 	// Template is "tallrec" or "stream". Default "stream".
 	Template string `json:"template,omitempty" yaml:"template,omitempty" koanf:"template"`
@@ -85,6 +86,11 @@ Whether the user will {verb} the target {noun} "{title}"?
 `
 
 // DefaultHeader and DefaultItem are the stream template's text: `Does the user like the movie? The Matrix (1999): Yes Titanic (1997): No`.
+//
+// The layout is chosen for few tokens an item, since the cost of a job is linear in them. Titles stand behind a space because byte-level
+// vocabularies know far more words with a space before them than at the start of a line; the label costs one token and the colon
+// none behind a year ("):" is one). On ML-1M's period 10 with SmolLM2's tokenizer a target costs 16.6 tokens with Title "natural", 17.0
+// with "published" and 9.3 with "natural-no-year", history and header included; a line for each item would cost 18.4, 18.9 and 11.1.
 const (
 	DefaultHeader = "Does the user {verb} the {noun}?"
 	DefaultItem   = " {title}: {label}"

@@ -30,7 +30,8 @@ type Answers struct{ Yes, No int32 }
 
 // Tokenizer turns text into token ids exactly as the backbone's own tokenizer does.
 type Tokenizer interface {
-	// Encode returns the ids of the text without adding any special token.
+	// Encode returns the ids of the text without adding any special token. Text is text: where a title happens to be the name of a
+	// special token, it is spelled with ordinary ones. (A tokenizer that can also read such names as the tokens has EncodeSpecial.)
 	Encode(text string) []int32
 	// Decode returns the text of the ids.
 	Decode(ids []int32) string

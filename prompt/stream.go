@@ -38,7 +38,7 @@ func newStream(cfg Config, tok Tokenizer) (Template, error) {
 
 	// A question's context is what stands before it in a sequence: a label and what follows that.
 	t.questions = newTitleCache(func(title string) []int32 {
-		ids, _ := continuation(tok, anchor+cfg.Yes+after, before+cfg.titleForm(tok, title)+bare)
+		ids, _ := continuation(tok, anchor+cfg.Yes+after, before+cfg.titleForm(title)+bare)
 		return ids
 	})
 	context := anchor + cfg.Untitled + bare
@@ -63,7 +63,8 @@ func (t *streaming) Answers() Answers { return t.answers }
 
 // Sequences writes each user's samples as runs, ordered by their first sample. Events of the user between two samples that are not
 // asked for themselves stand there as history. A run ends, and another begins with its own history, where a sequence has
-// TargetsPerSequence targets or MaxTokens tokens, or where more events lie between two samples than a history is long.
+// TargetsPerSequence targets or MaxTokens tokens, where more events lie between two samples than a history is long, or where
+// the next sample must not see the one before it (period.Options.StrictTime).
 func (t *streaming) Sequences(stream *period.Stream, samples []int) ([]Sequence, error) {
 	if err := checkSamples(stream, samples); err != nil {
 		return nil, err
@@ -125,43 +126,61 @@ type run struct {
 
 // fill writes the first of the samples with its history, then as many more as fit, and returns how many it wrote.
 func (w *run) fill(line []int32, samples []int, history int) (int, error) {
-	place := func(k int) int { return int(w.stream.Samples[samples[k]].Place) }
 	w.put(w.header, -1)
-	p := place(0)
-	size := len(w.seq.Tokens) + len(w.question(line[p]))
+	place, seen := w.places(line, samples[0])
+	size := len(w.seq.Tokens) + len(w.question(line[place]))
 	if size > w.cfg.MaxTokens {
 		return 0, fmt.Errorf("prompt: %s: %w: %d tokens without any history, max_tokens is %d",
 			describe(w.stream, samples[0]), ErrTooLong, size, w.cfg.MaxTokens)
 	}
-	from := p
-	for from > max(0, p-history) {
+	from := seen
+	for from > max(0, seen-history) {
 		size += w.size(line[from-1])
 		if size > w.cfg.MaxTokens {
 			break
 		}
 		from--
 	}
-	w.items(line[from:p])
-	w.ask(line[p], samples[0])
+	w.items(line[from:seen])
+	w.ask(line[place], samples[0])
 
 	n := 1
 	for ; n < len(samples) && n < w.cfg.TargetsPerSequence; n++ {
-		last, next := place(n-1), place(n)
-		if next-last-1 > history {
+		if seen != place {
+			break // events between them were left out, and cannot be made up for behind the target
+		}
+		last := place
+		place, seen = w.places(line, samples[n])
+		if seen <= last || seen-last-1 > history {
 			break
 		}
-		size := len(w.seq.Tokens) + len(w.label(line[last])) + len(w.question(line[next]))
-		for _, e := range line[last+1 : next] {
+		size := len(w.seq.Tokens) + len(w.label(line[last])) + len(w.question(line[place]))
+		for _, e := range line[last+1 : seen] {
 			size += w.size(e)
 		}
 		if size > w.cfg.MaxTokens {
 			break
 		}
 		w.answer(line[last])
-		w.items(line[last+1 : next])
-		w.ask(line[next], samples[n])
+		w.items(line[last+1 : seen])
+		w.ask(line[place], samples[n])
 	}
 	return n, nil
+}
+
+// places returns where a sample's event stands in its user's timeline, and how many events of the timeline it may look back on: as
+// many, but for those of the same second under period.Options.StrictTime.
+func (w *run) places(line []int32, sample int) (place, seen int) {
+	place = int(w.stream.Samples[sample].Place)
+	if !w.stream.Options.StrictTime {
+		return place, place
+	}
+	history := w.stream.History(sample)
+	if len(history) == 0 {
+		return place, 0
+	}
+	seen, _ = slices.BinarySearch(line, history[len(history)-1])
+	return place, seen + 1
 }
 
 func (w *run) question(event int32) []int32 {

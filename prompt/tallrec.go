@@ -19,7 +19,7 @@ type tallRec struct {
 
 func newTallRec(cfg Config, tok Tokenizer) (Template, error) {
 	t := &tallRec{cfg: cfg, tok: tok}
-	t.titles = newTitleCache(func(title string) string { return cfg.titleForm(tok, title) })
+	t.titles = newTitleCache(cfg.titleForm)
 	ans, err := answers(tok, t.render(nil, nil, cfg.Untitled), cfg.Yes, cfg.No)
 	if err != nil {
 		return nil, err

@@ -1,62 +1,31 @@
 package prompt
 
 import (
-	"regexp"
 	"strings"
+	"unicode"
+
+	"lsat/dataset"
 )
 
-// titleForm gives an item's title the form that a Config asks for, on one line and without any special token in it.
-func (c Config) titleForm(tok Tokenizer, title string) string {
-	title = strings.Join(strings.Fields(title), " ")
+// titleForm gives an item's title the form that a Config asks for, on one line.
+func (c Config) titleForm(title string) string {
+	title = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' ' // a line break in a title would look like the end of a field of the prompt
+		}
+		return r
+	}, title)
 	switch c.Title {
 	case Natural:
-		title = naturalTitle(title)
+		title = strings.TrimSpace(dataset.NaturalTitle(title))
 	case NaturalNoYear:
-		title = naturalTitle(title)
-		if bare, year := splitYear(title); year != "" {
-			title = bare
+		title = strings.TrimSpace(dataset.NaturalTitle(title))
+		if name, _ := dataset.SplitYear(title); name != "" {
+			title = name
 		}
 	}
-	if title == "" {
-		title = c.Untitled
+	if strings.TrimSpace(title) == "" {
+		return c.Untitled
 	}
-	return disarm(tok, title)
-}
-
-// special matches what special tokens look like in every supported vocabulary: <s>, <|im_end|>, <start_of_turn>, [INST].
-var special = regexp.MustCompile(`<[^<>\s]+>|\[/?[A-Z_]+\]`)
-
-// disarm keeps a title from forging a special token: tokenizers read "<|im_end|>" in a text as the token itself, so a space is put
-// after the first character of whatever looks like a special token and is in the vocabulary.
-func disarm(tok Tokenizer, title string) string {
-	return special.ReplaceAllStringFunc(title, func(s string) string {
-		if _, known := tok.ID(s); known {
-			return s[:1] + " " + s[1:]
-		}
-		return s
-	})
-}
-
-var (
-	yearEnd = regexp.MustCompile(`^(.*\S)\s*\((\d{4})\)$`)
-	// article matches "Name, The" with an optional alternative title and year behind it.
-	article = regexp.MustCompile(`^(.+), (The|A|An|Le|La|Les|L'|Un|Une|Il|Lo|I|Der|Die|Das|Ein|Eine|El|Los|Las)((?: \(.*\))?)$`)
-)
-
-func splitYear(title string) (bare, year string) {
-	if m := yearEnd.FindStringSubmatch(title); m != nil {
-		return m[1], m[2]
-	}
-	return title, ""
-}
-
-func naturalTitle(title string) string {
-	m := article.FindStringSubmatch(title)
-	if m == nil {
-		return title
-	}
-	if strings.HasSuffix(m[2], "'") {
-		return m[2] + m[1] + m[3]
-	}
-	return m[2] + " " + m[1] + m[3]
+	return title
 }

@@ -32,7 +32,8 @@ type Config struct {
 	NormPlusOne bool
 	// PostNorms adds a norm after attention and after the feed-forward block (Gemma 3).
 	PostNorms bool
-	// EmbeddingScale multiplies the embeddings; 0 means 1 (Gemma: sqrt(hidden), rounded to bf16 as Transformers does).
+	// EmbeddingScale multiplies the embeddings; 0 means 1 (Gemma: sqrt(hidden), which Transformers rounds to the type of the
+	// activations: unrounded in float32).
 	EmbeddingScale float64
 	// QueryScale multiplies q.k; 0 means 1/sqrt(HeadDim).
 	QueryScale float64
@@ -45,12 +46,21 @@ type Config struct {
 	LogitSoftcap float64
 }
 
-// RopeScaling describes long-context scaling of rotary frequencies.
+// RopeScaling describes long-context scaling of rotary frequencies. Load fills in Factors for every type, so that a graph needs
+// nothing else.
 type RopeScaling struct {
-	// Type is "linear", "llama3", "yarn" or "dynamic".
+	// Type is "linear", "llama3", "yarn", or "factors" where the file itself lists Factors (Llama 3 in GGUF). Type "dynamic" of
+	// config.json is no scaling at all within MaxSeq tokens, which is as far as a model is used here.
 	Type   string
 	Factor float64
+	// Factors is what the frequency of each pair of a head's dimensions is divided by, [HeadDim/2].
+	Factors []float64
 	// LowFreq, HighFreq and Original are llama3's low_freq_factor, high_freq_factor and original_max_position_embeddings.
 	LowFreq, HighFreq float64
 	Original          int
+	// BetaFast, BetaSlow and NoTruncate are yarn's beta_fast (32), beta_slow (1) and truncate (true). Attention multiplies cosines
+	// and sines; Config.QueryScale already has its square.
+	BetaFast, BetaSlow float64
+	NoTruncate         bool
+	Attention          float64
 }

@@ -1,0 +1,178 @@
+package study
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+
+	"lsat/adapter"
+	"lsat/metric"
+	"lsat/strategy"
+)
+
+// outcome is a strategy's prediction of one test period.
+type outcome struct {
+	// keys are the adapters served, as in Combination.Parts.
+	keys []string
+	// weight is the long-term part's, chosen on the validation part; NaN where there is nothing to weigh.
+	weight float64
+	// validAUC is the AUC on the validation part of the update's period, of what is served.
+	validAUC float64
+	test     []float64
+}
+
+func scoreName(seed uint64, s step, part string) string {
+	return fmt.Sprintf("score/%d/%s/D%d/%s", seed, s.strategy.Name(), s.update, part)
+}
+
+// outcome trains what a step needs, chooses the weight on the validation part of the update's period, and scores the test period. No
+// test sample takes part in any choice.
+func (x *executor) outcome(ctx context.Context, s step, seed uint64) (outcome, error) {
+	o := outcome{weight: notWeighed}
+	parts := make([]kept, len(s.combo.Parts))
+	for i, j := range s.combo.Parts {
+		k, err := x.job(ctx, j, seed)
+		if err != nil {
+			return o, err
+		}
+		parts[i] = k
+		o.keys = append(o.keys, k.key)
+	}
+	switch s.combo.Kind {
+	case strategy.Bare:
+		return x.single(ctx, s, seed, kept{key: "bare"}, o)
+	case strategy.Single:
+		return x.single(ctx, s, seed, parts[0], o)
+	case strategy.Ensemble:
+		return x.ensemble(ctx, s, seed, parts[0], parts[1], o)
+	}
+	return x.fusion(ctx, s, seed, parts[0], parts[1], o)
+}
+
+// on scores one part of the stream under one adapter.
+func (x *executor) on(ctx context.Context, s step, seed uint64, part string, k kept, list *sampleList) ([]float64, error) {
+	task := fmt.Sprintf("scoring %s with %s%s", list.name, s.strategy.Name(), x.seedText(seed))
+	return x.scores(ctx, scoreName(seed, s, part), task, k.key, k.adapter, list)
+}
+
+func (x *executor) single(ctx context.Context, s step, seed uint64, k kept, o outcome) (outcome, error) {
+	valid := x.lists.valid(s.combo.Valid)
+	v, err := x.on(ctx, s, seed, "valid", k, valid)
+	if err != nil {
+		return o, err
+	}
+	if o.validAUC, err = x.auc(v, valid); err != nil {
+		return o, err
+	}
+	o.test, err = x.on(ctx, s, seed, "test", k, x.lists.test(s.test()))
+	return o, err
+}
+
+func (x *executor) auc(odds []float64, list *sampleList) (float64, error) {
+	auc, err := metric.AUC(odds, labelsOf(x.in.Stream, list.samples))
+	if err != nil {
+		return 0, fmt.Errorf("study: %s: %w", list.name, err)
+	}
+	return auc, nil
+}
+
+func (x *executor) ensemble(ctx context.Context, s step, seed uint64, long, short kept, o outcome) (outcome, error) {
+	valid, test := x.lists.valid(s.combo.Valid), x.lists.test(s.test())
+	both := func(part string, list *sampleList) (l, sh []float64, err error) {
+		if l, err = x.on(ctx, s, seed, part+"/long", long, list); err != nil {
+			return nil, nil, err
+		}
+		sh, err = x.on(ctx, s, seed, part+"/short", short, list)
+		return l, sh, err
+	}
+	l, sh, err := both("valid", valid)
+	if err != nil {
+		return o, err
+	}
+	err = x.choose(&o, func(w float64) (float64, error) {
+		mixed, err := metric.MixProbabilities(w, l, sh)
+		if err != nil {
+			return 0, err
+		}
+		return x.auc(mixed, valid)
+	})
+	if err != nil {
+		return o, err
+	}
+	if l, sh, err = both("test", test); err != nil {
+		return o, err
+	}
+	o.test, err = metric.MixProbabilities(o.weight, l, sh)
+	return o, err
+}
+
+func (x *executor) fusion(ctx context.Context, s step, seed uint64, long, short kept, o outcome) (outcome, error) {
+	valid := x.lists.valid(s.combo.Valid)
+	err := x.choose(&o, func(w float64) (float64, error) {
+		k, err := fuse(s.combo.Kind, w, long, short)
+		if err != nil {
+			return 0, err
+		}
+		v, err := x.on(ctx, s, seed, fmt.Sprintf("valid/%g", w), k, valid)
+		if err != nil {
+			return 0, err
+		}
+		return x.auc(v, valid)
+	})
+	if err != nil {
+		return o, err
+	}
+	k, err := fuse(s.combo.Kind, o.weight, long, short)
+	if err != nil {
+		return o, err
+	}
+	o.test, err = x.on(ctx, s, seed, "test", k, x.lists.test(s.test()))
+	return o, err
+}
+
+// choose sets the outcome's weight and validation AUC to the best of the grid.
+func (x *executor) choose(o *outcome, validAUC func(w float64) (float64, error)) error {
+	grid := strategy.Weights()
+	aucs := make([]float64, len(grid))
+	for i, w := range grid {
+		var err error
+		if aucs[i], err = validAUC(w); err != nil {
+			return err
+		}
+	}
+	best := strategy.Choose(grid, aucs)
+	if best < 0 {
+		return fmt.Errorf("study: no weight has an AUC on the validation part")
+	}
+	o.weight, o.validAUC = grid[best], aucs[best]
+	return nil
+}
+
+// fuse makes one adapter of two. Weights 1 and 0 are the parts themselves, under their own keys, so that nothing is scored twice.
+func fuse(kind strategy.Kind, w float64, long, short kept) (kept, error) {
+	switch w {
+	case 1:
+		return long, nil
+	case 0:
+		return short, nil
+	}
+	var a *adapter.Adapter
+	var err error
+	switch kind {
+	case strategy.FusePaper:
+		a, err = adapter.FusePaper(long.adapter, short.adapter, w)
+	case strategy.FusePEFT:
+		a, err = adapter.FusePEFT([]*adapter.Adapter{long.adapter, short.adapter}, []float64{w, 1 - w})
+	case strategy.FuseExact:
+		a, err = adapter.FuseExact([]*adapter.Adapter{long.adapter, short.adapter}, []float64{w, 1 - w})
+	default:
+		err = fmt.Errorf("study: %q is not a kind of fusion", kind)
+	}
+	if err != nil {
+		return kept{}, err
+	}
+	sum := sha256.Sum256([]byte(string(kind) + "\n" + strconv.FormatFloat(w, 'g', -1, 64) + "\n" + long.key + "\n" + short.key))
+	return kept{key: hex.EncodeToString(sum[:]), adapter: a}, nil
+}

@@ -1,0 +1,29 @@
+package study
+
+import (
+	"fmt"
+
+	"lsat/strategy"
+)
+
+// expectScores plans the scoring of one step. Lists that several steps score under the same adapter are planned for each and credited
+// when they are found done.
+func (x *executor) expectScores(s step, seed uint64) {
+	valid, test := float64(len(x.lists.valid(s.combo.Valid).samples)), float64(len(x.lists.test(s.test()).samples))
+	expect := func(part string, work float64) { x.meter.expect(scoreName(seed, s, part), work) }
+	switch s.combo.Kind {
+	case strategy.Bare, strategy.Single:
+		expect("valid", valid)
+		expect("test", test)
+	case strategy.Ensemble:
+		for _, which := range []string{"long", "short"} {
+			expect("valid/"+which, valid)
+			expect("test/"+which, test)
+		}
+	default:
+		for _, w := range strategy.Weights() {
+			expect(fmt.Sprintf("valid/%g", w), valid)
+		}
+		expect("test", test)
+	}
+}

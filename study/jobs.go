@@ -1,0 +1,117 @@
+package study
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"lsat/adapter"
+	"lsat/engine"
+	"lsat/strategy"
+	"lsat/train"
+)
+
+// TrainFunc runs one job; train.Run is one.
+type TrainFunc func(ctx context.Context, spec train.Spec, runner engine.Runner, data train.Data, init *adapter.Adapter, dir string, events func(train.Event)) (*train.Result, error)
+
+// kept is the adapter that a job ends with: its own, or after a rollback the one it started from.
+type kept struct {
+	key     string
+	adapter *adapter.Adapter
+}
+
+// spec says what decides the adapter of a job.
+func (x *executor) spec(j *strategy.Job, seed uint64, init string) train.Spec {
+	hyper := x.c.Hyper.Long
+	if j.Update {
+		hyper = x.c.Hyper.Update
+	}
+	return train.Spec{
+		Backbone: x.in.Runner.BackboneHash(),
+		Numerics: x.in.Runner.Numerics(),
+		Template: x.in.Template.Hash(),
+		Train:    x.lists.train(j).slice(),
+		Valid:    x.lists.valid(j.Valid).slice(),
+		Init:     init,
+		Adapter:  x.c.AdapterConfig(),
+		Hyper:    hyper,
+		Seed:     seed,
+	}
+}
+
+func jobName(seed uint64, j *strategy.Job) string { return fmt.Sprintf("job/%d/%s", seed, j.ID()) }
+
+// job returns the adapter that a job ends with, training it unless that is done already.
+func (x *executor) job(ctx context.Context, j *strategy.Job, seed uint64) (kept, error) {
+	name := jobName(seed, j)
+	if k, ok := x.jobs[name]; ok {
+		return k, nil
+	}
+	var from kept
+	if j.Init != nil {
+		var err error
+		if from, err = x.job(ctx, j.Init, seed); err != nil {
+			return kept{}, err
+		}
+	}
+	spec := x.spec(j, seed, from.key)
+	key := spec.Key()
+	dir := filepath.Join(x.dir, "jobs", key)
+	title := fmt.Sprintf("training %s%s", j.ID(), x.seedText(seed))
+	data, err := x.data(spec, j)
+	if err != nil {
+		return kept{}, fmt.Errorf("study: %s: %w", title, err)
+	}
+	_, statErr := os.Stat(filepath.Join(dir, "job.json"))
+	reused := statErr == nil
+	x.meter.begin(name, title, spec.Train.Samples)
+	r, err := x.in.Train(ctx, spec, x.in.Runner, data, from.adapter, dir, func(e train.Event) {
+		x.meter.progress(e.Targets, e.TotalTargets)
+	})
+	if err != nil {
+		return kept{}, fmt.Errorf("study: %s: %w", title, err)
+	}
+	k := kept{key: key, adapter: r.Adapter}
+	rolledBack := j.Rollback && !(r.ValidAUC > r.InitAUC)
+	if rolledBack {
+		k = from
+	}
+	if err := x.store.job(jobRow{Key: key, Name: j.ID(), Seed: seed, Kept: k.key, Result: *r}); err != nil {
+		return kept{}, err
+	}
+	x.meter.end(name, reused, jobText(title, r, reused, rolledBack))
+	x.jobs[name] = k
+	return k, nil
+}
+
+func jobText(title string, r *train.Result, reused, rolledBack bool) string {
+	how := fmt.Sprintf("%.0f s", r.Seconds)
+	if reused {
+		how = "found finished"
+	}
+	text := fmt.Sprintf("%s: %d samples, %d steps, validation AUC %.4f (before %.4f), %s", title, r.Spec.Train.Samples, r.Steps, r.ValidAUC, r.InitAUC, how)
+	if rolledBack {
+		text += ", rolled back"
+	}
+	return text
+}
+
+func (x *executor) data(spec train.Spec, j *strategy.Job) (train.Data, error) {
+	d := train.Data{Answers: x.in.Template.Answers()}
+	var err error
+	if d.Train, err = x.in.Template.Sequences(x.in.Stream, x.lists.train(j).samples); err != nil {
+		return d, fmt.Errorf("%s: %w", spec.Train.Name, err)
+	}
+	if d.Valid, err = x.in.Template.Sequences(x.in.Stream, x.lists.valid(j.Valid).samples); err != nil {
+		return d, fmt.Errorf("%s: %w", spec.Valid.Name, err)
+	}
+	return d, nil
+}
+
+func (x *executor) seedText(seed uint64) string {
+	if len(x.c.Seeds) == 1 {
+		return ""
+	}
+	return fmt.Sprintf(" (seed %d)", seed)
+}

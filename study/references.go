@@ -1,0 +1,81 @@
+package study
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"lsat/metric"
+	"lsat/period"
+)
+
+// reference is an honest baseline beside the strategies. It learns from everything up to the update, validation parts included and
+// without caps, and is tested on the strategies' samples.
+type reference struct {
+	name string
+	// newest learns from D_t alone instead of D_0 … D_t.
+	newest bool
+	model  func() baselineModel
+}
+
+// baselineModel is what a baseline does here.
+type baselineModel interface {
+	Fit(s *period.Stream, samples []int) error
+	Score(s *period.Stream, samples []int) ([]float64, error)
+}
+
+// references makes the baselines that the configuration names.
+func references(c Config) ([]reference, error) {
+	var out []reference
+	for _, name := range c.References {
+		base, newest := strings.CutSuffix(name, "-newest")
+		m, ok := baselines[base]
+		if !ok {
+			known := sortedKeys(baselines)
+			return nil, keyError("references", "unknown baseline %q: there are %s, each also with -newest for D_t alone", name, strings.Join(known, ", "))
+		}
+		out = append(out, reference{name: name, newest: newest, model: m})
+	}
+	return out, nil
+}
+
+// references fills the references' cells.
+func (x *executor) references(ctx context.Context, refs []reference) error {
+	s := x.in.Stream
+	for _, r := range refs {
+		for test := x.c.Periods.First; test <= x.c.Periods.Last; test++ {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			fail := func(err error) error { return fmt.Errorf("study: reference %s on period %d: %w", r.name, test, err) }
+			from := 0
+			if r.newest {
+				from = s.Periods[test-1].All.Lo
+			}
+			learnt := indices(period.Range{Lo: from, Hi: s.Periods[test-1].All.Hi})
+			list := x.lists.test(test)
+			if err := s.AuditUse(learnt, nil, list.samples); err != nil {
+				return fail(err)
+			}
+			m := r.model()
+			if err := m.Fit(s, learnt); err != nil {
+				return fail(err)
+			}
+			odds, err := m.Score(s, list.samples)
+			if err != nil {
+				return fail(err)
+			}
+			c := cell{Strategy: r.name, Role: "reference", Period: test, Update: test - 1, Kind: "baseline", Weight: notWeighed, ValidAUC: notWeighed,
+				samples: list.samples, odds: odds}
+			if err := x.store.cell(s, c); err != nil {
+				return err
+			}
+			auc, err := metric.AUC(odds, labelsOf(s, list.samples))
+			if err != nil {
+				return fail(err)
+			}
+			x.meter.say(fmt.Sprintf("%s, on D%d: AUC %.4f", r.name, test, auc))
+		}
+	}
+	return nil
+}

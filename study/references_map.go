@@ -1,0 +1,3 @@
+package study
+
+var baselines = map[string]func() baselineModel{}

@@ -1,0 +1,218 @@
+// Package study runs a whole rolling comparison: every strategy, over every test period, with every seed, as jobs that are pure
+// functions of their specs. A run directory holds the jobs' adapters (jobs/), scores (scores/) and results (results.sqlite, described in
+// schema.sql). A study that is interrupted, in whatever way, goes on where it stopped when it is run again on the same directory.
+package study
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"lsat/engine"
+	"lsat/metric"
+	"lsat/period"
+	"lsat/prompt"
+	"lsat/train"
+)
+
+// Inputs are what a study needs open.
+type Inputs struct {
+	Stream   *period.Stream
+	Template prompt.Template
+	Runner   engine.Runner
+	// Train runs one job. Default train.Run.
+	Train TrainFunc
+	// Events, if given, is told of progress, from the goroutine that runs the study.
+	Events func(Event)
+}
+
+type executor struct {
+	c     Config
+	in    Inputs
+	dir   string
+	lists *lister
+	store *store
+	meter *meter
+	// jobs holds the adapters of finished jobs by name, scored the log-odds by adapter and list, seqs the sequences of the lists in use.
+	jobs   map[string]kept
+	scored map[string][]float64
+	seqs   map[string][]prompt.Sequence
+}
+
+// Run runs the study in dir, which is made if it is not there. What an earlier run finished is used again. Errors: ErrLocked where another
+// process works in dir, ErrUnusable where a part cannot be trained or judged on (before anything is trained), period.ErrLeak where the
+// leakage audit fails, and the context's error when it is cancelled.
+func Run(ctx context.Context, dir string, c Config, in Inputs) error {
+	if in.Train == nil {
+		in.Train = train.Run
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "jobs"), 0o755); err != nil {
+		return fmt.Errorf("study: run directory: %w", err)
+	}
+	release, err := lock(dir)
+	if err != nil {
+		return err
+	}
+	defer release()
+	x := &executor{
+		c: c, in: in, dir: dir, lists: newLister(c, in.Stream), meter: newMeter(in.Events),
+		jobs: map[string]kept{}, scored: map[string][]float64{}, seqs: map[string][]prompt.Sequence{},
+	}
+	steps, err := plan(c)
+	if err != nil {
+		return err
+	}
+	refs, err := references(c)
+	if err != nil {
+		return err
+	}
+	report, err := x.audit(ctx, steps)
+	if err != nil {
+		return err
+	}
+	x.meter.say(report)
+	if x.store, err = openStore(dir); err != nil {
+		return err
+	}
+	err = x.run(ctx, steps, refs, report)
+	return errors.Join(err, x.store.close())
+}
+
+// audit proves that no sample is learnt from or chosen on at or after the moment it is tested on, and that every part is usable.
+func (x *executor) audit(ctx context.Context, steps []step) (string, error) {
+	r, err := x.in.Stream.Audit(ctx)
+	if err != nil {
+		return "", fmt.Errorf("study: %w", err)
+	}
+	if err := checkParts(x.c, x.lists, steps); err != nil {
+		return "", err
+	}
+	done := map[string]bool{}
+	for _, s := range steps {
+		test := x.lists.test(s.test())
+		if err := x.in.Stream.AuditUse(nil, x.lists.valid(s.combo.Valid).samples, test.samples); err != nil {
+			return "", fmt.Errorf("study: %s on period %d: %w", s.strategy.Name(), s.test(), err)
+		}
+		for _, j := range s.combo.Jobs() {
+			if name := j.ID() + "/" + test.name; !done[name] {
+				done[name] = true
+				if err := x.in.Stream.AuditUse(x.lists.train(j).samples, x.lists.valid(j.Valid).samples, test.samples); err != nil {
+					return "", fmt.Errorf("study: job %s, tested on period %d: %w", j.ID(), s.test(), err)
+				}
+			}
+		}
+	}
+	return fmt.Sprintf("%s; %d uses of a job by a test audited", r, len(done)), ctx.Err()
+}
+
+func (x *executor) run(ctx context.Context, steps []step, refs []reference, report string) error {
+	if err := x.begin(steps, refs, report); err != nil {
+		return err
+	}
+	x.expect(steps)
+	x.meter.say(fmt.Sprintf("%d training jobs, %d table cells", x.countJobs(steps), len(steps)*len(x.c.Seeds)))
+	if err := x.references(ctx, refs); err != nil {
+		return err
+	}
+	for _, seed := range x.c.Seeds {
+		update := -1
+		for _, s := range steps {
+			if s.update != update { // another update scores other lists
+				update = s.update
+				clear(x.seqs)
+				clear(x.scored)
+			}
+			if err := x.step(ctx, s, seed); err != nil {
+				return err
+			}
+		}
+	}
+	return x.comparisons()
+}
+
+func (x *executor) begin(steps []step, refs []reference, report string) error {
+	config, err := json.Marshal(x.c)
+	if err != nil {
+		return fmt.Errorf("study: configuration: %w", err)
+	}
+	cells := map[string]bool{}
+	for _, s := range steps {
+		for _, seed := range x.c.Seeds {
+			cells[cellName(seed, s.strategy.Name(), s.test())] = true
+		}
+	}
+	for _, r := range refs {
+		for t := x.c.Periods.First; t <= x.c.Periods.Last; t++ {
+			cells[cellName(0, r.name, t)] = true
+		}
+	}
+	set := x.in.Stream.Set
+	return x.store.begin(runRow{
+		Config: string(config), Data: set.Name, DataHash: set.Hash, Samples: len(x.in.Stream.Samples), Periods: len(x.in.Stream.Periods),
+		Backbone: x.c.Backbone, BackboneHash: x.in.Runner.BackboneHash(), Numerics: x.in.Runner.Numerics(),
+		Template: x.in.Template.Name(), TemplateHash: x.in.Template.Hash(), Audit: report, Versus: x.c.CompareTo,
+	}, func(seed uint64, name string, t int) bool { return cells[cellName(seed, name, t)] })
+}
+
+func cellName(seed uint64, name string, test int) string {
+	return fmt.Sprintf("%d/%s/%d", seed, name, test)
+}
+
+// expect plans the work, so that the time left can be told.
+func (x *executor) expect(steps []step) {
+	for _, seed := range x.c.Seeds {
+		for _, s := range steps {
+			for _, j := range s.combo.Jobs() {
+				h := x.c.Hyper.Long
+				if j.Update {
+					h = x.c.Hyper.Update
+				}
+				n := float64(max(1, h.Epochs) * len(x.lists.train(j).samples))
+				x.meter.expect(jobName(seed, j), trainCost*n+float64(len(x.lists.valid(j.Valid).samples)))
+			}
+			x.expectScores(s, seed)
+		}
+	}
+}
+
+func (x *executor) countJobs(steps []step) int {
+	names := map[string]bool{}
+	for _, s := range steps {
+		for _, j := range s.combo.Jobs() {
+			names[j.ID()] = true
+		}
+	}
+	return len(names) * len(x.c.Seeds)
+}
+
+// step fills one cell.
+func (x *executor) step(ctx context.Context, s step, seed uint64) error {
+	o, err := x.outcome(ctx, s, seed)
+	if err != nil {
+		return err
+	}
+	c := cell{
+		Seed: seed, Strategy: s.strategy.Name(), Role: "strategy", Period: s.test(), Update: s.update, Kind: string(s.combo.Kind),
+		Keys: o.keys, Weight: o.weight, ValidAUC: o.validAUC, samples: x.lists.test(s.test()).samples, odds: o.test,
+	}
+	if err := x.store.cell(x.in.Stream, c); err != nil {
+		return err
+	}
+	auc, err := metric.AUC(o.test, labelsOf(x.in.Stream, c.samples))
+	if err != nil {
+		return fmt.Errorf("study: %s on period %d: %w", c.Strategy, c.Period, err)
+	}
+	text := fmt.Sprintf("%s, updated with D%d, on D%d%s: AUC %.4f (validation %.4f)", c.Strategy, s.update, s.test(), x.seedText(seed), auc, o.validAUC)
+	if s.combo.Kind != "single" && s.combo.Kind != "bare" {
+		text += fmt.Sprintf(", weight of the long-term part %.1f", o.weight)
+	}
+	x.meter.say(text)
+	return nil
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -50,7 +50,7 @@ func (s *source) close() error {
 // Weight files are mapped into memory and stay so until Close. Every tensor that the configuration asks for is checked; tensors that it
 // does not ask for are ignored.
 //
-// Model.Hash is computed from the files' bytes on every load, beside the dequantization (some 0.1 to 0.3 s per 100 MB): a cache keyed by
+// Model.Hash is computed from the files' bytes on every load (some 0.1 s per 100 MB): a cache keyed by
 // size and time would believe a file that was replaced within the clock's grain, and a hash is the name under which trained adapters are found
 // again. It is the SHA-256 over config.json, if there is one, followed by the weight files in the order of their names; so for a GGUF file it
 // is what sha256sum prints.

@@ -172,7 +172,7 @@ func safetensorsSentinel(data []byte) error {
 	return ErrFormat
 }
 
-// prefixes are what stands before "embed_tokens.weight" in files of causal models, of bare models and of multimodal ones, old and new,
+// prefixes are what stands before "norm.weight" in files of causal models, of bare models and of multimodal ones, old and new,
 // and the name of the output head.
 var prefixes = []struct{ model, head string }{
 	{"model.", "lm_head.weight"},
@@ -185,7 +185,7 @@ var prefixes = []struct{ model, head string }{
 func (c Config) fromSafetensors(found map[string]stored, fileOf func(string) string) (map[string]Weight, error) {
 	at := prefixes[0]
 	for _, p := range prefixes {
-		if _, ok := found[p.model+"embed_tokens.weight"]; ok {
+		if _, ok := found[p.model+"norm.weight"]; ok {
 			at = p
 			break
 		}
@@ -195,6 +195,12 @@ func (c Config) fromSafetensors(found map[string]stored, fileOf func(string) str
 		norm:  at.model + "norm.weight",
 		head:  at.head,
 		layer: func(n int, p part) string { return fmt.Sprintf("%slayers.%d.%s", at.model, n, p.hf) },
+	}
+	if _, ok := found[names.embed]; !ok && c.Tied {
+		// Of two names for the same memory, writers keep either.
+		if _, ok := found[names.head]; ok {
+			names.embed = names.head
+		}
 	}
 	weights := map[string]Weight{}
 	for _, w := range c.tensors(names) {

@@ -167,7 +167,7 @@ func isItemsName(n string) bool {
 	}
 	stem, _, _ := strings.Cut(n, ".")
 	switch stem {
-	case "movies", "items", "books", "products", "users", "tags", "links", "genome-scores", "genome-tags", "requirements":
+	case "movies", "items", "users", "tags", "links", "genome-scores", "genome-tags", "requirements":
 		return true
 	}
 	return false

@@ -8,7 +8,7 @@ import (
 	"lsat/period"
 )
 
-// stream is the template of long runs: a header, up to ten history items with their labels, then many targets of the same user,
+// streaming is the template of long runs: a header, up to ten history items with their labels, then many targets of the same user,
 // each followed by its own label, which is history for the next (compare the streaming prompts of DTI, arXiv 2503.01001).
 //
 // Three kinds of pieces are encoded, each alone and once: the header, an item up to its label (once for each title), and the two

@@ -28,29 +28,3 @@ func Choose(weights, auc []float64) int {
 
 // off is the distance to .5 in steps of a thousandth, so that .4 and .6 are equally far in floating point too.
 func off(w float64) int { return int(math.Round(1000 * math.Abs(w-.5))) }
-
-// Blend returns the log-odds of the probability w*sigmoid(long) + (1-w)*sigmoid(short). It is accurate for large log-odds,
-// and w=1 and w=0 give back the parts bit for bit.
-func Blend(w, long, short float64) float64 {
-	switch w {
-	case 0:
-		return short
-	case 1:
-		return long
-	}
-	return logBlend(w, long, short) - logBlend(w, -long, -short)
-}
-
-// logBlend is log(w*sigmoid(a) + (1-w)*sigmoid(b)).
-func logBlend(w, a, b float64) float64 {
-	x, y := math.Log(w)+logSigmoid(a), math.Log1p(-w)+logSigmoid(b)
-	hi, lo := max(x, y), min(x, y)
-	return hi + math.Log1p(math.Exp(lo-hi))
-}
-
-func logSigmoid(x float64) float64 {
-	if x < 0 {
-		return x - math.Log1p(math.Exp(x))
-	}
-	return -math.Log1p(math.Exp(-x))
-}

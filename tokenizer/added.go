@@ -101,10 +101,10 @@ func isSpace(r rune) bool { return unicode.Is(whiteSpace, r) }
 
 func endsWithWord(s string) bool {
 	r, width := utf8.DecodeLastRuneInString(s)
-	return width > 0 && unicode.In(r, wordTables...)
+	return width > 0 && unicode.In(r, boundaryTables...)
 }
 
 func startsWithWord(s string) bool {
 	r, width := utf8.DecodeRuneInString(s)
-	return width > 0 && unicode.In(r, wordTables...)
+	return width > 0 && unicode.In(r, boundaryTables...)
 }

@@ -50,10 +50,14 @@ func (p *parser) escape() (*charset, rune, error) {
 	return nil, -1, p.unsupported("escape \\" + string(c))
 }
 
-// wordTables are the categories of \w in Oniguruma and in Rust's regex alike (Unicode Technical Standard 18, annex C).
-var wordTables = []*unicode.RangeTable{
-	unicode.Letter, unicode.Mark, unicode.Nd, unicode.Nl, unicode.Pc, unicode.Other_Alphabetic, unicode.Join_Control,
-}
+// wordTables are \w in Oniguruma. boundaryTables are \w in Rust's regex (Unicode Technical Standard 18, annex C), by which
+// Hugging Face's tokenizers find the ends of single words; they lack numbers that are no digits, such as fractions.
+var (
+	wordTables     = []*unicode.RangeTable{unicode.Letter, unicode.Mark, unicode.Number, unicode.Pc, unicode.Other_Alphabetic}
+	boundaryTables = []*unicode.RangeTable{
+		unicode.Letter, unicode.Mark, unicode.Nd, unicode.Nl, unicode.Pc, unicode.Other_Alphabetic, unicode.Join_Control,
+	}
+)
 
 func (p *parser) hex() (*charset, rune, error) {
 	if p.peek() != '{' {

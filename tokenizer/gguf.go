@@ -171,6 +171,29 @@ func cutMerge(m string) (left, right string, ok bool) {
 	return m[:at], m[at+1:], true
 }
 
+// sentencePiece writes the metadata as a sentencepiece model.
 func (g *GGUF) sentencePiece() (*Tokenizer, error) {
-	return nil, unsupportedf("sentencepiece")
+	if len(g.Scores) != len(g.Tokens) {
+		return nil, malformedf("GGUF metadata with %d tokens and %d scores", len(g.Tokens), len(g.Scores))
+	}
+	model := &spModel{
+		pieces:  make([]spPiece, len(g.Tokens)),
+		trainer: spTrainer{modelType: 2, bos: 1, eos: 2, unkSurface: " \u2047 "},
+		normalizer: spNormalizer{
+			charsmap:          g.PrecompiledCharsmap,
+			addDummyPrefix:    g.AddSpacePrefix == nil || *g.AddSpacePrefix,
+			removeExtraSpaces: g.RemoveExtraWhitespace != nil && *g.RemoveExtraWhitespace,
+			escapeSpaces:      true,
+		},
+	}
+	bytePieces := 0
+	for id, token := range g.Tokens {
+		kind := g.tokenType(id)
+		if kind == typeByte {
+			bytePieces++
+		}
+		model.pieces[id] = spPiece{text: token, score: g.Scores[id], kind: kind}
+	}
+	model.trainer.byteFallback = bytePieces == 256
+	return newSentencePiece(model, g.config(true))
 }

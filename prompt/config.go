@@ -40,7 +40,8 @@ type Config struct {
 	// TargetsPerSequence bounds how many samples one sequence of the stream template asks. Default 40.
 	TargetsPerSequence int `json:"targets_per_sequence,omitempty" yaml:"targets_per_sequence,omitempty" koanf:"targets_per_sequence"`
 	// Window is how many items before its own a token of the stream template sees, beside the header. Left out, it is the
-	// stream's history length (period.Options.History); 0 sees all.
+	// stream's history length (period.Options.History); 0 sees all. It bounds each layer's attention: what an item took from the items before
+	// it still reaches later targets through it, as in any windowed transformer, but never from the future.
 	Window *int `json:"window,omitempty" yaml:"window,omitempty" koanf:"window"`
 
 	// Noun is what an item is called. Default "movie".

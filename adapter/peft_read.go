@@ -170,11 +170,9 @@ func checkTargets(p *peftFields, a *Adapter) error {
 	return nil
 }
 
-// unify gives all keys one rank and one scale without changing their updates, and checks the ranks against the configuration.
+// unify checks the ranks against the configuration and levels them.
 func unify(p *peftFields, a *Adapter, prefix string) error {
 	alphas := map[Key]float64{}
-	cfg := &a.Config
-	cfg.Rank = 0
 	for _, k := range a.Keys() {
 		f := a.Layers[k]
 		path := fmt.Sprintf("%s.%d.%s.%s", prefix, k.Layer, block(k.Module), k.Module)
@@ -183,24 +181,37 @@ func unify(p *peftFields, a *Adapter, prefix string) error {
 		if float64(f.A.Rows) != r || float64(f.B.Cols) != r || r > maxRank {
 			return fmt.Errorf("%s: lora_A [%d, %d] and lora_B [%d, %d] are not of rank %v: %w", k, f.A.Rows, f.A.Cols, f.B.Rows, f.B.Cols, r, ErrShape)
 		}
-		if f.A.Rows > cfg.Rank {
-			cfg.Rank, cfg.Alpha = f.A.Rows, alphas[k]
+	}
+	a.Config.RSLoRA = p.rsLoRA
+	a.Config.Dropout = p.dropout
+	if a.Config.Dropout == 0 {
+		a.Config.Dropout = -1 // zero would mean the default
+	}
+	if err := level(a, alphas); err != nil {
+		return err
+	}
+	a.Config = a.Config.WithDefaults() // the modules in canonical order
+	return nil
+}
+
+// level gives all keys the largest rank, and the scale that a key of that rank has by its alpha, without changing their updates.
+func level(a *Adapter, alphas map[Key]float64) error {
+	cfg := &a.Config
+	cfg.Rank = 0
+	for _, k := range a.Keys() {
+		if r := a.Layers[k].A.Rows; r > cfg.Rank {
+			cfg.Rank, cfg.Alpha = r, alphas[k]
 		}
 	}
-	padded := 0
+	numbers := 0
 	for _, f := range a.Layers {
-		padded += cfg.Rank * (f.A.Cols + f.B.Rows)
+		numbers += cfg.Rank * (f.A.Cols + f.B.Rows)
 	}
-	if padded > maxElements {
+	if numbers > maxElements {
 		return fmt.Errorf("%d projections of ranks up to %d hold more than %d numbers: %w", len(a.Layers), cfg.Rank, maxElements, ErrShape)
 	}
-	cfg.RSLoRA = p.rsLoRA
-	cfg.Dropout = p.dropout
-	if cfg.Dropout == 0 {
-		cfg.Dropout = -1 // zero would mean the default
-	}
 	for k, f := range a.Layers {
-		own := Config{Rank: f.A.Rows, Alpha: alphas[k], RSLoRA: p.rsLoRA}
+		own := Config{Rank: f.A.Rows, Alpha: alphas[k], RSLoRA: cfg.RSLoRA}
 		f.A, f.B = padRows(f.A, cfg.Rank), padCols(f.B, cfg.Rank)
 		if ratio := own.Scale() / cfg.Scale(); math.Abs(ratio-1) > 1e-12 {
 			for i, v := range f.B.Data {

@@ -1,6 +1,6 @@
 """Golden files for the adapter package, and checks of what it writes, with Hugging Face's PEFT.
 
-    peft_io.py make DIR         write small PEFT directories of a tiny Llama and golden.json with what PEFT makes of them
+    peft_io.py make DIR         write small PEFT directories and a GGUF adapter of a tiny Llama, and golden.json with what PEFT makes of them
     peft_io.py load DIR...      load each PEFT directory onto the tiny Llama; print what PEFT found as a JSON list
     peft_io.py gguf FILE        read a GGUF adapter with the gguf package; print it as JSON
 
@@ -16,6 +16,10 @@ import sys
 import warnings
 
 HEADS, KV_HEADS = 4, 2
+GGUF_NAMES = {
+    "q_proj": "attn_q", "k_proj": "attn_k", "v_proj": "attn_v", "o_proj": "attn_output",
+    "gate_proj": "ffn_gate", "up_proj": "ffn_up", "down_proj": "ffn_down",
+}
 
 
 def tiny_llama():
@@ -81,6 +85,33 @@ def fill(model, adapter, seed):
             w.data = torch.randint(-64, 65, w.shape, generator=gen).to(w.dtype) / 64
 
 
+def write_gguf(path, tensors, alpha):
+    """An adapter in llama.cpp's format, with the gguf package's writer.
+
+    llama.cpp's own converter reorders each head of Llama's q and k from (half, element) to (element, half); so does this.
+    """
+    import numpy as np
+    from gguf import GGUFWriter
+
+    writer = GGUFWriter(path, "llama")
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", alpha)
+    for name, f in tensors.items():
+        layer, module = name.split(".")[2], name.split(".")[-1]
+        a, b = np.array(f["A"], dtype=np.float32), np.array(f["B"], dtype=np.float32)
+        heads = {"q_proj": HEADS, "k_proj": KV_HEADS}.get(module)
+        if heads:
+            b = np.ascontiguousarray(np.moveaxis(b.reshape(heads, 2, -1, b.shape[1]), 1, 2)).reshape(b.shape)
+        base = f"blk.{layer}.{GGUF_NAMES[module]}.weight"
+        writer.add_tensor(base + ".lora_a", a)
+        writer.add_tensor(base + ".lora_b", b)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 def make(out):
     import torch
     from peft import LoraConfig, get_peft_model
@@ -111,8 +142,17 @@ def make(out):
         for extra in os.listdir(path):
             if extra not in ("adapter_config.json", "adapter_model.safetensors"):
                 os.remove(os.path.join(path, extra))
+        with open(os.path.join(path, "adapter_config.json"), "r+") as f:  # PEFT writes a set, in another order every time
+            saved = json.load(f)
+            saved["target_modules"].sort()
+            f.seek(0)
+            json.dump(saved, f, indent=2, sort_keys=True)
+            f.truncate()
+            f.write("\n")
         model = model.float()  # so that the golden updates are those of the stored factors, without rounding of their products
         golden["dirs"][name] = probes(model, "default")
+        if name == "all-linear":
+            write_gguf(os.path.join(out, name + ".gguf"), factors(model, "default"), config.lora_alpha)
 
     # Combinations: three adapters on the q projection of two layers; their factors, and what PEFT's merges give.
     one = {"task_type": "CAUSAL_LM", "r": 2, "target_modules": ["v_proj"]}

@@ -108,7 +108,7 @@ const expectAfter = 4096
 // expect makes room for as many interactions as the file seems to hold, so that growing does not double the memory.
 func (b *builder) expect(src *source) {
 	used := src.read - int64(src.hi-src.lo)
-	if used <= 0 || src.in == nil {
+	if used <= 0 || !src.plain { // how well the rest of a compressed file compresses is anyone's guess
 		return
 	}
 	guess := float64(expectAfter) * float64(src.size) / float64(used) * 1.05

@@ -32,8 +32,10 @@ type source struct {
 	line int
 	// size and read count bytes of the file on disk.
 	size, read int64
-	progress   func(done, total int64)
-	ctx        context.Context
+	// plain says that these are also bytes of text.
+	plain    bool
+	progress func(done, total int64)
+	ctx      context.Context
 }
 
 // counted passes reads on to the file, and stops them when the work is cancelled.
@@ -57,7 +59,7 @@ func openSource(ctx context.Context, path string) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &source{path: path, file: f, ctx: ctx, buf: make([]byte, blockSize)}
+	s := &source{path: path, file: f, ctx: ctx, plain: true, buf: make([]byte, blockSize)}
 	st, err := f.Stat()
 	if err == nil && st.IsDir() {
 		err = errors.New("is a directory, not a file")
@@ -90,7 +92,7 @@ func (s *source) unwrap() error {
 		if err != nil {
 			return fmt.Errorf("%s: gzip: %w", s.path, err)
 		}
-		s.in = z
+		s.in, s.plain = z, false
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
 		return fmt.Errorf("%s: %w: this is a zip archive; unpack it and open the folder", s.path, ErrUnknownFormat)
 	}

@@ -2,6 +2,7 @@ package period
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -63,12 +64,13 @@ func (r Report) String() string {
 }
 
 func (r *Report) add(err error, period, sample int, event int32, format string, args ...any) {
-	if err == ErrLeak {
+	leak := errors.Is(err, ErrLeak)
+	if leak {
 		r.Leaks++
 	} else {
 		r.Inconsistencies++
 	}
-	if err == ErrLeak && r.Leaks == 1 || len(r.Violations) < violationsKept {
+	if leak && r.Leaks == 1 || len(r.Violations) < violationsKept {
 		v := Violation{Period: period, Sample: sample, Event: event, What: fmt.Sprintf(format, args...), Err: err}
 		if len(r.Violations) == violationsKept { // the first leak is shown in any case
 			r.Violations = r.Violations[:violationsKept-1]
@@ -106,7 +108,7 @@ func (r *Report) err() error {
 	}
 	first := r.Violations[0]
 	for _, v := range r.Violations {
-		if v.Err == ErrLeak {
+		if errors.Is(v.Err, ErrLeak) {
 			first = v
 			break
 		}

@@ -94,10 +94,10 @@ func TestAuditFindsPlantedFaults(t *testing.T) {
 			if !errors.Is(err, c.is) {
 				t.Fatalf("%v, want %v", err, c.is)
 			}
-			if report.Leaks+report.Inconsistencies == 0 || (c.is == ErrLeak) != (report.Leaks > 0) {
+			if report.Leaks+report.Inconsistencies == 0 || errors.Is(c.is, ErrLeak) != (report.Leaks > 0) {
 				t.Errorf("the report does not have it: %v", report)
 			}
-			found := slices.ContainsFunc(report.Violations, func(v Violation) bool { return strings.Contains(v.What, c.says) && v.Err == c.is })
+			found := slices.ContainsFunc(report.Violations, func(v Violation) bool { return strings.Contains(v.What, c.says) && errors.Is(v.Err, c.is) })
 			if !found {
 				t.Errorf("no violation says %q: %v", c.says, report.Violations)
 			}

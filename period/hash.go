@@ -14,7 +14,7 @@ func (s *Stream) HashRange(r Range) string {
 
 // HashSamples is the SHA-256, in hex, of all that a model could see of the samples, in their order: each one's user, time, target item with its
 // texts, label, and the same of each event of its history. It goes by content and not by position, so the same data
-// cut from a longer stream has the same hash.
+// cut from a longer stream has the same hash. Like History, it is for samples that exist.
 func (s *Stream) HashSamples(samples []int32) string {
 	return s.hash(len(samples), func(k int) int { return int(samples[k]) })
 }

@@ -151,7 +151,7 @@ func TestGGUFRefuses(t *testing.T) {
 		"needs bytes":           whole[:len(whole)-200],
 		"not a LoRA adapter":    damage("general.type", "general.tipe"),
 		"metadata pair 1":       whole[:30],
-		"is there twice":        damage("blk.1.ffn_up.weight.lora_a", "blk.0.ffn_up.weight.lora_a"),
+		"stands twice":          damage("blk.1.ffn_up.weight.lora_a", "blk.0.ffn_up.weight.lora_a"),
 	} {
 		if err := os.WriteFile(path, raw, 0o644); err != nil {
 			t.Fatal(err)

@@ -13,8 +13,8 @@ func ensembleName(periods int) string { return fmt.Sprintf("lsat-ensemble-%d", p
 
 // check refuses what cannot be run, whatever the data. It expects the defaults filled in.
 func (c Config) check() error {
-	if (c.Data.Name == "") == (c.Data.Path == "") {
-		return keyError("data", "want either a name of the catalogue or a path")
+	if c.Data.Name == "" && c.Data.Path == "" {
+		return keyError("data", "want a name of the catalogue, or a path")
 	}
 	if c.Backbone == "" {
 		return keyError("backbone", "is missing: name a model of the catalogue, hf:org/name, or a path")
@@ -111,6 +111,9 @@ func (c Config) checkPeriods() error {
 		if _, err := s.At(p.First - 1); err != nil {
 			return keyError("strategies", "test period %d is updated with period %d: %s", p.First, p.First-1, err)
 		}
+	}
+	if _, err := references(c); err != nil {
+		return err
 	}
 	for _, name := range sortedKeys(c.Limits) {
 		if !slices.Contains(c.Strategies, name) {

@@ -61,7 +61,7 @@ type Config struct {
 type Data struct {
 	// Name is a data set of the catalogue, such as ml-100k.
 	Name string `koanf:"name"`
-	// Path is a directory or file with ratings, instead of Name.
+	// Path is a directory or file with ratings, from the working directory. It is read instead of the catalogue's; Name then only names it.
 	Path string `koanf:"path"`
 	// Format, Ratings, Items, MaxBad and Encoding are those of dataset.Options.
 	Format   string `koanf:"format"`
@@ -161,7 +161,7 @@ func (c Config) withDefaults() Config {
 		c.Strategies = []string{"no-update", "short", "long", "finetune", "full", "lsat-fusion", "lsat-ensemble-full", ensemble}
 	}
 	if c.References == nil {
-		c.References = []string{}
+		c.References = []string{"means", "means-newest"}
 	}
 	if c.CompareTo == "" {
 		c.CompareTo = c.Strategies[0]

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"reflect"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -36,17 +35,17 @@ func keyError(key, format string, args ...any) error {
 }
 
 // Load reads a configuration file and checks it. environ, in the form of os.Environ, overrides it: LSAT_ and the key's path in
-// capitals, with "_" for ".", holds the key's value as YAML (LSAT_SEEDS="[1, 2]", LSAT_HYPER_LONG_EPOCHS=3). An unknown key, a value of
-// the wrong type or out of range is a KeyError that names it.
-func Load(path string, environ []string) (Config, error) {
+// capitals, with "_" for ".", holds the key's value as YAML (LSAT_SEEDS="[1, 2]", LSAT_HYPER_LONG_EPOCHS=3). sets, each of the form
+// key.path=value, override both. An unknown key, a value of the wrong type or out of range is a KeyError that names it.
+func Load(path string, environ, sets []string) (Config, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return Config{}, fmt.Errorf("study configuration: %w", err)
 	}
-	return parse(path, b, environ)
+	return parse(path, b, environ, sets)
 }
 
-func parse(name string, b []byte, environ []string) (Config, error) {
+func parse(name string, b []byte, environ, sets []string) (Config, error) {
 	var c Config
 	var doc yaml.Node
 	if err := yaml.Unmarshal(b, &doc); err != nil {
@@ -65,8 +64,11 @@ func parse(name string, b []byte, environ []string) (Config, error) {
 	if err := k.Load(confmap.Provider(tree, ""), nil); err != nil {
 		return c, fmt.Errorf("%s: %w", name, err)
 	}
-	over, err := overrides(environ, r.where)
-	if err != nil {
+	over := map[string]any{}
+	if err := fromEnviron(environ, over, r.where); err != nil {
+		return c, err
+	}
+	if err := fromSets(sets, over, r.where); err != nil {
 		return c, err
 	}
 	if err := k.Load(confmap.Provider(over, "."), nil); err != nil {
@@ -207,11 +209,7 @@ func (r reader) mapping(n *yaml.Node, t reflect.Type, key string) (any, error) {
 }
 
 func unknownKey(key string, fields map[string]reflect.Type) string {
-	names := make([]string, 0, len(fields))
-	for f := range fields {
-		names = append(names, f)
-	}
-	sort.Strings(names)
+	names := sortedKeys(fields)
 	if near := nearest(key, names); near != "" {
 		return fmt.Sprintf("unknown key: did you mean %q?", near)
 	}
@@ -248,18 +246,14 @@ func leaves(t reflect.Type, path string, out map[string]reflect.Type) map[string
 	return out
 }
 
-// overrides reads the LSAT_ variables. Variables that resemble no key belong to somebody else and are left alone.
-func overrides(environ []string, where map[string]string) (map[string]any, error) {
+// fromEnviron reads the LSAT_ variables. Variables that resemble no key belong to somebody else and are left alone.
+func fromEnviron(environ []string, into map[string]any, where map[string]string) error {
 	keys := leaves(reflect.TypeFor[Config](), "", map[string]reflect.Type{})
 	byEnv := map[string]string{}
-	names := make([]string, 0, len(keys))
 	for k := range keys {
-		env := "LSAT_" + strings.ToUpper(strings.ReplaceAll(k, ".", "_"))
-		byEnv[env] = k
-		names = append(names, env)
+		byEnv["LSAT_"+strings.ToUpper(strings.ReplaceAll(k, ".", "_"))] = k
 	}
-	sort.Strings(names)
-	out := map[string]any{}
+	names := sortedKeys(byEnv)
 	for _, kv := range environ {
 		env, text, _ := strings.Cut(kv, "=")
 		if !strings.HasPrefix(env, "LSAT_") {
@@ -268,22 +262,49 @@ func overrides(environ []string, where map[string]string) (map[string]any, error
 		key, ok := byEnv[env]
 		if !ok {
 			if near := nearest(env, names); near != "" && distance(env, near) <= 2 {
-				return nil, &KeyError{Source: "environment", Key: env, Msg: fmt.Sprintf("unknown variable: did you mean %q?", near)}
+				return &KeyError{Source: "environment", Key: env, Msg: fmt.Sprintf("unknown variable: did you mean %q?", near)}
 			}
 			continue
 		}
-		var doc yaml.Node
-		if err := yaml.Unmarshal([]byte(text), &doc); err != nil || len(doc.Content) == 0 {
-			return nil, &KeyError{Source: "environment", Key: env, Msg: fmt.Sprintf("%q is not a value", text)}
+		if err := override("environment, "+env, key, text, keys[key], into, where); err != nil {
+			return err
 		}
-		r := reader{source: func(*yaml.Node) string { return "environment, " + env }, where: where}
-		v, err := r.value(doc.Content[0], keys[key], key)
-		if err != nil {
-			return nil, err
-		}
-		out[key] = v
 	}
-	return out, nil
+	return nil
+}
+
+// fromSets reads key=value pairs.
+func fromSets(sets []string, into map[string]any, where map[string]string) error {
+	keys := leaves(reflect.TypeFor[Config](), "", map[string]reflect.Type{})
+	for _, set := range sets {
+		key, text, ok := strings.Cut(set, "=")
+		if !ok {
+			return &KeyError{Source: "--set", Key: set, Msg: "want key=value"}
+		}
+		t, ok := keys[key]
+		if !ok {
+			return &KeyError{Source: "--set", Key: key, Msg: unknownKey(key, keys)}
+		}
+		if err := override("--set", key, text, t, into, where); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// override reads one value given outside the file.
+func override(source, key, text string, t reflect.Type, into map[string]any, where map[string]string) error {
+	var doc yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &doc); err != nil || len(doc.Content) == 0 {
+		return &KeyError{Source: source, Key: key, Msg: fmt.Sprintf("%q is not a value", text)}
+	}
+	r := reader{source: func(*yaml.Node) string { return source }, where: where}
+	v, err := r.value(doc.Content[0], t, key)
+	if err != nil {
+		return err
+	}
+	into[key] = v
+	return nil
 }
 
 func kindName(t reflect.Type) string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"lsat/baseline"
 	"lsat/metric"
 	"lsat/period"
 )
@@ -15,14 +16,11 @@ type reference struct {
 	name string
 	// newest learns from D_t alone instead of D_0 … D_t.
 	newest bool
-	model  func() baselineModel
+	model  baseline.Baseline
 }
 
-// baselineModel is what a baseline does here.
-type baselineModel interface {
-	Fit(s *period.Stream, samples []int) error
-	Score(s *period.Stream, samples []int) ([]float64, error)
-}
+// baselines are the references by name.
+var baselines = map[string]baseline.Baseline{"means": baseline.Means{}}
 
 // references makes the baselines that the configuration names.
 func references(c Config) ([]reference, error) {
@@ -57,8 +55,8 @@ func (x *executor) references(ctx context.Context, refs []reference) error {
 			if err := s.AuditUse(learnt, nil, list.samples); err != nil {
 				return fail(err)
 			}
-			m := r.model()
-			if err := m.Fit(s, learnt); err != nil {
+			m, err := r.model.Fit(s, learnt)
+			if err != nil {
 				return fail(err)
 			}
 			odds, err := m.Score(s, list.samples)
@@ -78,4 +76,17 @@ func (x *executor) references(ctx context.Context, refs []reference) error {
 		}
 	}
 	return nil
+}
+
+// AboutReference defines a reference in one sentence.
+func AboutReference(name string) string {
+	base, newest := strings.CutSuffix(name, "-newest")
+	b, ok := baselines[base]
+	if !ok {
+		return name
+	}
+	if newest {
+		return b.Name() + " of D_t alone, no language model"
+	}
+	return b.Name() + " of D_0 … D_t, no language model"
 }

@@ -25,6 +25,9 @@ type Inputs struct {
 	Stream   *period.Stream
 	Template prompt.Template
 	Runner   engine.Runner
+	// Open, if given, opens Template and Runner. It is called once the run directory is locked and the stream has passed its audit, since a
+	// model takes long to load.
+	Open func(context.Context) (prompt.Template, engine.Runner, error)
 	// Train runs one job. Default train.Run.
 	Train TrainFunc
 	// Events, if given, is told of progress, from the goroutine that runs the study.
@@ -54,11 +57,11 @@ func Run(ctx context.Context, dir string, c Config, in Inputs) error {
 	if err := os.MkdirAll(filepath.Join(dir, "jobs"), 0o755); err != nil {
 		return fmt.Errorf("study: run directory: %w", err)
 	}
-	release, err := lock(dir)
+	held, err := lock(dir)
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer func() { _ = held.Unlock() }() // it goes with the process anyway
 	x := &executor{
 		c: c, in: in, dir: dir, lists: newLister(c, in.Stream), meter: newMeter(in.Events),
 		jobs: map[string]kept{}, scored: map[string][]float64{}, seqs: map[string][]prompt.Sequence{},
@@ -76,6 +79,11 @@ func Run(ctx context.Context, dir string, c Config, in Inputs) error {
 		return err
 	}
 	x.meter.say(report)
+	if in.Open != nil {
+		if x.in.Template, x.in.Runner, err = in.Open(ctx); err != nil {
+			return err
+		}
+	}
 	if x.store, err = openStore(dir); err != nil {
 		return err
 	}

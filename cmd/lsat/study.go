@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"lsat/dataset"
+	"lsat/engine"
+	"lsat/period"
+	"lsat/prompt"
+	"lsat/report"
+	"lsat/study"
+)
+
+func init() { commands = append(commands, newStudyCommand) }
+
+func newStudyCommand() *cobra.Command {
+	var out string
+	var device string
+	var sets []string
+	var offline bool
+	cmd := &cobra.Command{
+		Use:   "study CONFIG.yaml",
+		Short: "Compare update strategies over the periods of a stream",
+		Long: "Runs every strategy of the configuration over its test periods and prints the comparison. The run directory holds the adapters,\n" +
+			"every sample's log-odds (results.sqlite) and the report. A study that was interrupted goes on where it stopped when the same\n" +
+			"command is run again; one whose configuration has changed uses again whatever it has in common.\n\n" +
+			"Variables override the file: LSAT_ and the key in capitals, with _ for the dots (LSAT_PERIODS_LAST=12). --set overrides both.",
+		Example: "  lsat study configs/demo.yaml\n  lsat study configs/ml-1m-cpu.yaml --out runs/ml-1m --set data.path=~/data/ml-1m --set 'seeds=[1, 2]'",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if device != "" {
+				sets = append(sets, "device="+device)
+			}
+			c, err := study.Load(args[0], os.Environ(), sets)
+			if err != nil {
+				return err
+			}
+			if out == "" {
+				out = filepath.Join("runs", strings.TrimSuffix(filepath.Base(args[0]), filepath.Ext(args[0])))
+			}
+			return runStudy(cmd.Context(), c, out, offline, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&out, "out", "", "run directory (default: runs/ and the configuration's name)")
+	f.StringVar(&device, "device", "", "auto, go, xla:cpu or xla:cuda (default: the configuration's)")
+	f.StringArrayVar(&sets, "set", nil, "override a key: key.path=value (can be repeated)")
+	f.BoolVar(&offline, "offline", false, "do not use the network")
+	return cmd
+}
+
+func runStudy(ctx context.Context, c study.Config, dir string, offline bool, stdout, stderr io.Writer) error {
+	stream, err := openStream(ctx, c, offline, stderr)
+	if err != nil {
+		return err
+	}
+	var model *opened
+	defer func() { model.close() }()
+	view := newStudyView(stderr)
+	err = study.Run(ctx, dir, c, study.Inputs{
+		Stream: stream,
+		Open: func(ctx context.Context) (prompt.Template, engine.Runner, error) {
+			var err error
+			if model, err = openModel(ctx, c.Backbone, c.Device, c.DType, offline, stderr); err != nil {
+				return nil, nil, err
+			}
+			t, err := prompt.New(c.Prompt, model.model.Tokenizer)
+			return t, model.engine, err
+		},
+		Events: view.event,
+	})
+	view.close()
+	if err != nil {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			_, _ = fmt.Fprintf(stderr, "stopped; what is finished is kept in %s: run the same command to go on\n", dir)
+		}
+		return err
+	}
+	return tellReport(dir, stdout)
+}
+
+// openStream reads the ratings and cuts them into periods.
+func openStream(ctx context.Context, c study.Config, offline bool, stderr io.Writer) (*period.Stream, error) {
+	path := c.Data.Path
+	if path == "" {
+		var err error
+		if path, err = pulled(ctx, c.Data.Name, offline, stderr); err != nil {
+			return nil, err
+		}
+	}
+	o, err := c.DatasetOptions()
+	if err != nil {
+		return nil, err
+	}
+	set, err := dataset.Open(ctx, path, o)
+	if err != nil {
+		return nil, err
+	}
+	_, _ = fmt.Fprintln(stderr, set.Summary())
+	po, err := c.StreamOptions()
+	if err != nil {
+		return nil, err
+	}
+	return period.New(set, po)
+}
+
+// tellReport writes the report of a run directory and prints its table.
+func tellReport(dir string, stdout io.Writer) error {
+	r, err := report.Write(dir)
+	if err != nil {
+		return err
+	}
+	if err := report.Text(stdout, r); err != nil {
+		return err
+	}
+	for _, f := range append([]string{study.ResultsFile}, report.Files...) {
+		if _, err := fmt.Fprintln(stdout, filepath.Join(dir, f)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

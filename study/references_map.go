@@ -1,3 +1,0 @@
-package study
-
-var baselines = map[string]func() baselineModel{}

@@ -209,13 +209,11 @@ func denseBack(y, w *Node) *Node {
 	return Dot(y, w).WithAccumulatorDType(dtypes.InvalidDType).General([]int{1}, nil, []int{0}, nil)
 }
 
-// overRows is a^T b in float32, a sum over the rows of both: a [rows, m], b [rows, n] -> [m, n].
+// overRows is a^T b in float32, a sum over the rows of both: a [rows, m], b [rows, n] -> [m, n]. The
+// first one is turned over in memory, so it should be the narrow one.
 func overRows(a, b *Node) *Node {
-	d := Dot(a, b)
-	if a.DType() != dtypes.Float32 {
-		d = d.WithAccumulatorDType(dtypes.Float32).WithOutputDType(dtypes.Float32)
-	}
-	return d.General([]int{0}, nil, []int{0}, nil)
+	return Dot(turned(a), b).WithAccumulatorDType(dtypes.InvalidDType).WithOutputDType(dtypes.Float32).
+		General([]int{1}, nil, []int{0}, nil)
 }
 
 func columns(x *Node, from, to int) *Node { return Slice(x, AxisRange(), AxisRange(from, to)) }

@@ -26,7 +26,7 @@ func (gr *Transformer) attentionMask(in Inputs, sliding int) *Node {
 		ok = And(ok, near)
 	}
 	mask := Where(ok, Scalar(g, dtypes.Float32, 0), Scalar(g, dtypes.Float32, masked))
-	return Reshape(mask, b, 1, t, t)
+	return barrier(Reshape(mask, b, 1, t, t))
 }
 
 // splitQuery brings q [B*T, heads*d] to [B*kvHeads, group*T, d]: the heads that share keys stand under each other, so that
@@ -71,6 +71,14 @@ func batched(a *Node, aAxis int, b *Node, bAxis int) *Node {
 	return Dot(a, b).WithAccumulatorDType(dtypes.InvalidDType).General([]int{aAxis}, []int{0}, []int{bAxis}, []int{0})
 }
 
+// turned swaps the last two axes of x, in memory. XLA CPU would otherwise express the swap as a layout, for which its library
+// has no bfloat16 product, and go through float32 copies; a flat array has one layout only, so behind the barrier the swap
+// has been done.
+func turned(x *Node) *Node {
+	y := Transpose(x, -1, -2)
+	return Reshape(barrier(Reshape(y, -1)), y.Shape().Dimensions...)
+}
+
 // attend is masked softmax attention over the layouts of splitQuery and splitKeyValue. It returns the output, in the
 // layout of splitQuery, and the probabilities [B*kvHeads, group*T, T].
 func (gr *Transformer) attend(q, k, v, mask *Node) (o, probs *Node) {
@@ -90,17 +98,14 @@ func (gr *Transformer) softmax(scores, mask *Node) *Node {
 	return ConvertDType(Reshape(p, gr.batch*c.KVHeads, group*gr.time, gr.time), gr.DType)
 }
 
-// attendBack carries the gradient of the output back to q, k and v, all in the layouts of attend. With needKeys false, dk is nil.
+// attendBack carries the gradient of the output back to q, k and v, all in the layouts of attend.
 func (gr *Transformer) attendBack(q, k, v, probs, o, do *Node) (dq, dk, dv *Node) {
-	// P and dS are turned over explicitly before the products over rows: XLA CPU takes a product that contracts the row axes of
-	// both operands through a float32 copy.
-	probsT := TransposeAllAxes(probs, 0, 2, 1)
-	dv = batched(probsT, 2, do, 1)
+	dv = batched(turned(probs), 2, do, 1)
 	dp := ConvertDType(batched(do, 2, v, 2), dtypes.Float32)
 	rowDot := ReduceAndKeep(Mul(ConvertDType(do, dtypes.Float32), ConvertDType(o, dtypes.Float32)), ReduceSum, -1)
 	ds := MulScalar(Mul(ConvertDType(probs, dtypes.Float32), Sub(dp, rowDot)), gr.queryScale())
 	ds = ConvertDType(ds, gr.DType)
 	dq = batched(ds, 2, k, 1)
-	dk = batched(TransposeAllAxes(ds, 0, 2, 1), 2, q, 1)
+	dk = batched(turned(ds), 2, q, 1)
 	return dq, dk, dv
 }

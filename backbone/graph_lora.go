@@ -55,7 +55,7 @@ func (gr *Transformer) loraBack(layer int, t *tape, site string, dy map[string]*
 		b := ConvertDType(MulScalar(f.B, gr.Scale), gr.DType)
 		dzs = append(dzs, denseBack(dy[m], b))
 		as = append(as, f.A)
-		grads[key] = LoRA{B: MulScalar(overRows(dy[m], columns(lt.z, at, at+r)), gr.Scale)}
+		grads[key] = LoRA{B: MulScalar(Transpose(barrier(overRows(columns(lt.z, at, at+r), dy[m])), 0, 1), gr.Scale)}
 		at += r
 	}
 	dz := concatenate(dzs, -1)

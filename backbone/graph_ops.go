@@ -8,6 +8,12 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:revive,staticcheck // graph code reads as formulas
 )
 
+// barrier keeps XLA from moving work across x. A barrier of one operand is a no-op in go-xla (the CPU compiler got it wrong), so
+// a constant goes with it.
+func barrier(x *Node) *Node {
+	return OptimizationBarriers(x, ScalarZero(x.Graph(), dtypes.Float32))[0]
+}
+
 // normWeight is a norm's float32 weight, with Gemma's "1 +" applied.
 func (gr *Transformer) normWeight(name string) *Node {
 	w := ConvertDType(gr.Weights[name], dtypes.Float32)
@@ -59,11 +65,14 @@ func (gr *Transformer) gatedActivation(gate, up *Node) *Node {
 
 // gatedActivationBack returns the gradients of gate and of up, side by side: [rows, 2*ffn].
 func (gr *Transformer) gatedActivationBack(gate, up, dy *Node) *Node {
+	// The barrier makes the backward pass start from the stored gate again; without it XLA keeps float32 intermediates of the
+	// forward pass for it, at twice the memory.
+	gate = barrier(gate)
 	act, slope := gr.activation(ConvertDType(gate, dtypes.Float32))
 	d := ConvertDType(dy, dtypes.Float32)
 	dGate := Mul(Mul(d, ConvertDType(up, dtypes.Float32)), slope)
 	dUp := Mul(d, act)
-	return ConvertDType(Concatenate([]*Node{dGate, dUp}, -1), gr.DType)
+	return Concatenate([]*Node{ConvertDType(dGate, gr.DType), ConvertDType(dUp, gr.DType)}, -1)
 }
 
 // activation returns the activation function and its derivative.
@@ -86,7 +95,8 @@ func (gr *Transformer) rotary(positions *Node, base float64, scaling *RopeScalin
 	p := ConvertDType(Reshape(positions, -1, 1, 1), dtypes.Float32)
 	f := Reshape(Const(positions.Graph(), freq), 1, 1, len(freq))
 	angle := Mul(p, f)
-	return Cos(angle), Sin(angle)
+	// Behind a barrier: XLA would otherwise compute them again in every layer.
+	return barrier(Cos(angle)), barrier(Sin(angle))
 }
 
 // rotaryFrequencies are the rotation per position of each pair of a head's dimensions.

@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"lsat/adapter"
+	"lsat/backbone"
+	"lsat/device"
+	"lsat/prompt"
+)
+
+// smolShape is SmolLM2-135M's shape with generated weights and a small vocabulary.
+func smolShape() backbone.Config {
+	return backbone.Config{Architecture: "llama", Layers: 30, Hidden: 576, FFN: 1536, Heads: 9, KVHeads: 3, HeadDim: 64, Vocab: 2000,
+		MaxSeq: 8192, NormEps: 1e-5, RopeBase: 100000, Activation: "silu", Tied: true}
+}
+
+func fullRows(rows, time, every int) []prompt.Sequence {
+	rng := rand.New(rand.NewPCG(1, 2))
+	out := make([]prompt.Sequence, rows)
+	for i := range out {
+		for k := range time {
+			out[i].Tokens = append(out[i].Tokens, int32(rng.IntN(2000)))
+			out[i].Steps = append(out[i].Steps, int32(k/every))
+			if k%every == every-1 {
+				out[i].Targets = append(out[i].Targets, prompt.Target{Position: int32(k), Label: k%2 == 0})
+			}
+		}
+		out[i].Window = 10
+	}
+	return out
+}
+
+// flops per token of the frozen products of one forward pass, matrix products only.
+func flopsPerToken(c backbone.Config, time int) float64 {
+	linear := c.Hidden*(c.Heads+2*c.KVHeads)*c.HeadDim + c.Heads*c.HeadDim*c.Hidden + 3*c.Hidden*c.FFN
+	attention := 2 * c.Heads * c.HeadDim * time
+	return 2 * float64(c.Layers) * float64(linear+attention)
+}
+
+func BenchmarkStep(b *testing.B) {
+	backend, _, _, err := device.Open("xla:cpu")
+	if err != nil {
+		b.Skip(err)
+	}
+	cfg := smolShape()
+	m := randomModel(cfg, 1)
+	for _, shape := range [][2]int{{4, 512}, {8, 256}} {
+		e, err := New(context.Background(), m, backend, Options{RowTokens: shape[1], BatchTokens: shape[0] * shape[1]})
+		if err != nil {
+			b.Fatal(err)
+		}
+		seqs := fullRows(shape[0], shape[1], 10)
+		a, err := adapter.New(adapter.Config{}, e.AdapterShapes(), 1)
+		if err != nil {
+			b.Fatal(err)
+		}
+		grad := make([]float32, a.NumParameters())
+		tokens := float64(shape[0] * shape[1])
+		b.Run(fmt.Sprintf("train/%dx%d", shape[0], shape[1]), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := e.Gradient(context.Background(), seqs, answers, a, .05, 1, grad); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(tokens*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+			b.ReportMetric(2*flopsPerToken(cfg, shape[1])*tokens*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOPS")
+		})
+		b.Run(fmt.Sprintf("score/%dx%d", shape[0], shape[1]), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := e.Score(context.Background(), seqs, answers, a, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(tokens*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+			b.ReportMetric(flopsPerToken(cfg, shape[1])*tokens*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOPS")
+		})
+	}
+}

@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"math"
-	"math/bits"
 	"slices"
 )
 
@@ -115,12 +114,6 @@ func mix(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31
-}
-
-// uniform is a number in [0, 1) from two seeds.
-func uniform(a, b uint64) float64 {
-	hi, _ := bits.Mul64(mix(a^mix(b)), 1<<53)
-	return float64(hi) / (1 << 53)
 }
 
 // renumber drops users, and items unless they are to stay unrated, that have no interaction left.

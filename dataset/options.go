@@ -1,6 +1,9 @@
 package dataset
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Formats that Options.Format accepts.
 const (
@@ -102,7 +105,7 @@ func (f Filter) check() error {
 	switch {
 	case f.MinUser < 0 || f.MinItem < 0:
 		return fmt.Errorf("filter: MinUser %d and MinItem %d must not be negative", f.MinUser, f.MinItem)
-	case !(f.UserFraction >= 0 && f.UserFraction <= 1):
+	case math.IsNaN(f.UserFraction) || f.UserFraction < 0 || f.UserFraction > 1:
 		return fmt.Errorf("filter: UserFraction %v is not in 0..1", f.UserFraction)
 	case f.From != 0 && f.To != 0 && f.From >= f.To:
 		return fmt.Errorf("filter: From %d is not before To %d", f.From, f.To)

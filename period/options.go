@@ -81,7 +81,7 @@ func (o Options) WithDefaults() (Options, error) {
 		return o, fmt.Errorf("%w: newest %d is negative", ErrOptions, o.Newest)
 	case o.Count < 0 || o.Count > 1<<20:
 		return o, fmt.Errorf("%w: %d periods", ErrOptions, o.Count)
-	case !(o.ValidFraction < 1):
+	case math.IsNaN(o.ValidFraction) || o.ValidFraction >= 1:
 		return o, fmt.Errorf("%w: validation fraction %v leaves nothing to train on", ErrOptions, o.ValidFraction)
 	case o.From != 0 && o.To != 0 && o.From >= o.To:
 		return o, fmt.Errorf("%w: from %s is not before to %s", ErrOptions, clock(o.From), clock(o.To))

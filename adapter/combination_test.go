@@ -59,6 +59,9 @@ func TestEnsembleAtTheEnds(t *testing.T) {
 	if a, b := EnsembleLogOdds([]float64{600}, []float64{700}, .5)[0], EnsembleLogOdds([]float64{601}, []float64{700}, .5)[0]; !(b > a) {
 		t.Errorf("the order of two sure scores is lost: %v, %v", a, b)
 	}
+	if got := EnsembleLogOdds([]float64{-5000, 5000}, []float64{-4000, 4000}, .5); math.Abs(got[0]+4000+math.Ln2) > 1e-9 || math.Abs(got[1]-4000-math.Ln2) > 1e-9 {
+		t.Errorf("far out in the tails: %v", got)
+	}
 	if got := EnsembleLogOdds(long, short[:2], .5); got != nil {
 		t.Errorf("different lengths: %v", got)
 	}

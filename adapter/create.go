@@ -125,7 +125,7 @@ func (a *Adapter) Validate() error {
 		}
 		for _, m := range []Matrix{f.A, f.B} {
 			for _, v := range m.Data {
-				if v-v != 0 {
+				if x := float64(v); math.IsNaN(x) || math.IsInf(x, 0) {
 					return fmt.Errorf("adapter: %s holds a number that is not finite", k)
 				}
 			}

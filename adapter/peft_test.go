@@ -92,6 +92,73 @@ func TestWriteDoesNotClobber(t *testing.T) {
 	}
 }
 
+// Two writers may pass the first look; then the rename must decide.
+func TestTheSecondOfTwoWritersIsRefused(t *testing.T) {
+	parent := t.TempDir()
+	dir, late := filepath.Join(parent, "adapter"), filepath.Join(parent, "late")
+	a, b := random(t, Config{}, shapesOf(1), 1), random(t, Config{}, shapesOf(1), 2)
+	if err := errors.Join(Write(dir, a), Write(late, b)); err != nil {
+		t.Fatal(err)
+	}
+	if err := place(late, dir, false); !errors.Is(err, ErrExists) {
+		t.Errorf("the late one: %v", err)
+	}
+	if got, err := Read(dir); err != nil || !got.Equal(a) {
+		t.Errorf("the first adapter is not there any more: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(parent, "file"), []byte("precious"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, write := range []func(string, *Adapter) error{Write, Replace} {
+		if err := write(filepath.Join(parent, "file"), a); err == nil {
+			t.Error("an adapter took the place of a file")
+		}
+	}
+	if text, err := os.ReadFile(filepath.Join(parent, "file")); err != nil || string(text) != "precious" {
+		t.Errorf("the file is %q (%v)", text, err)
+	}
+}
+
+// A reader that comes while adapters replace each other always finds a whole one (where directories can be swapped in one step).
+func TestReplaceLeavesNoGap(t *testing.T) {
+	parent := t.TempDir()
+	if x, y := filepath.Join(parent, "x"), filepath.Join(parent, "y"); os.Mkdir(x, 0o755) != nil || os.Mkdir(y, 0o755) != nil || !exchange(x, y) {
+		t.Skip("this system cannot swap two directories in one step")
+	}
+	dir := filepath.Join(parent, "adapter")
+	a, b := random(t, Config{}, shapesOf(1), 1), random(t, Config{}, shapesOf(1), 2)
+	if err := Write(dir, a); err != nil {
+		t.Fatal(err)
+	}
+	stop, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				done <- nil
+				return
+			default:
+				if _, err := os.Stat(dir); err != nil {
+					done <- err
+					return
+				}
+			}
+		}
+	}()
+	for i := range 20 {
+		if err := Replace(dir, []*Adapter{b, a}[i%2]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	if err := <-done; err != nil {
+		t.Errorf("the directory was away: %v", err)
+	}
+	if got, err := Read(dir); err != nil || !got.Equal(a) {
+		t.Errorf("the last one is not there: %v", err)
+	}
+}
+
 // rewrite writes a's PEFT directory with its configuration and tensors changed.
 func rewrite(t *testing.T, a *Adapter, change func(cfg map[string]any, tensors map[string]safetensors.Tensor)) string {
 	t.Helper()

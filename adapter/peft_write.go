@@ -97,6 +97,9 @@ func place(tmp, dir string, replace bool) error {
 	if !replace {
 		return ErrExists
 	}
+	if exchange(tmp, dir) {
+		return os.RemoveAll(tmp) // now the old one
+	}
 	old := tmp + ".old"
 	if err := os.Rename(dir, old); err != nil {
 		return err

@@ -142,15 +142,19 @@ func TestNoGrabBagPackages(t *testing.T) {
 	}
 }
 
+// mayPanic lists the files that panic on what no input can bring about. Graph-building code is exempt: GoMLX reports by panics,
+// which the engine turns into errors.
+var mayPanic = []string{"tokenizer/normalize.go"}
+
 // TestErrorsAreNotPanics: wrong input never panics, so the word has few good uses.
 func TestErrorsAreNotPanics(t *testing.T) {
 	for _, s := range sources(t) {
-		if s.test {
+		if s.test || slices.Contains(mayPanic, s.path) || s.dir == "backbone" || s.dir == "engine" {
 			continue
 		}
 		ast.Inspect(s.file, func(n ast.Node) bool {
 			if call, ok := n.(*ast.CallExpr); ok {
-				if id, ok := call.Fun.(*ast.Ident); ok && id.Name == "panic" && !strings.HasPrefix(s.dir, "backbone") && !strings.HasPrefix(s.dir, "engine") {
+				if id, ok := call.Fun.(*ast.Ident); ok && id.Name == "panic" {
 					t.Errorf("%s calls panic: return an error", s.path)
 				}
 			}

@@ -1,13 +1,16 @@
 package device
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 
 	"lsat/internal/plugin"
@@ -139,5 +142,25 @@ func TestXLACPUComputes(t *testing.T) {
 	// Opened by path, the backend must still know that it runs on the CPU: that is what lets it share memory.
 	if !b.HasSharedBuffers() {
 		t.Error("the CPU plugin is opened without shared buffers")
+	}
+}
+
+func TestSpeedIsMeasured(t *testing.T) {
+	b, _, _, err := Open(Go)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Finalize()
+	g, err := Speed(t.Context(), b, dtypes.Float32, 64, time.Millisecond)
+	if err != nil || !(g > 0) {
+		t.Fatalf("Speed = %v, %v", g, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Speed(ctx, b, dtypes.Float32, 64, time.Millisecond); !errors.Is(err, context.Canceled) {
+		t.Errorf("Speed when cancelled: %v", err)
+	}
+	if _, err := Speed(t.Context(), b, dtypes.InvalidDType, 64, time.Millisecond); err == nil {
+		t.Error("Speed in no data type gives a figure")
 	}
 }

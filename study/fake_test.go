@@ -1,4 +1,4 @@
-package study
+package study_test
 
 import (
 	"context"
@@ -20,6 +20,8 @@ import (
 	"lsat/metric"
 	"lsat/period"
 	"lsat/prompt"
+	"lsat/report"
+	"lsat/study"
 	"lsat/train"
 )
 
@@ -240,26 +242,59 @@ func (f *fakeTrain) descend(ctx context.Context, spec train.Spec, r engine.Runne
 	return res, atomicfile.Write(filepath.Join(dir, "job.json"), 0o644, func(w io.Writer) error { _, err := w.Write(b); return err })
 }
 
-// small is a study of a few seconds' work at most: six periods, three of them tested.
-func small(t testing.TB) (Config, Inputs) {
+// smallConfig is a study of less than a second: six periods, three of them tested.
+const smallConfig = `
+data: {name: synthetic}
+stream: {count: 6, history: 4}
+backbone: fake
+adapter: {rank: 2, modules: [q_proj]}
+long_periods: 3
+periods: {first: 3, last: 5}
+strategies: [no-update, short, long, finetune, full, lsat-fusion, lsat-fusion-peft, lsat-fusion-exact, lsat-ensemble-full, lsat-ensemble-3, zero-shot]
+`
+
+func config(t testing.TB, text string, sets ...string) study.Config {
 	t.Helper()
-	c := Config{Data: Data{Name: "synthetic"}, Backbone: "fake", LongPeriods: 3}
-	c.Stream.Count = 6
-	c.Stream.History = 4
-	c.Adapter = Adapter{Rank: 2, Modules: []string{"q_proj"}}
-	c.Periods = Periods{First: 3, Last: 5}
-	c.Strategies = []string{"no-update", "short", "long", "finetune", "full", "lsat-fusion", "lsat-fusion-exact", "lsat-ensemble-full", "lsat-ensemble-3", "zero-shot"}
-	c = c.withDefaults()
-	if err := c.check(); err != nil {
+	path := filepath.Join(t.TempDir(), "study.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	c, err := study.Load(path, nil, sets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func stream(t testing.TB, c study.Config, set *dataset.Set) *period.Stream {
+	t.Helper()
 	o, err := c.StreamOptions()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := period.New(syntheticSet(1, 3200), o)
+	s, err := period.New(set, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c, Inputs{Stream: s, Template: fakeTemplate{}, Runner: &fakeRunner{}, Train: (&fakeTrain{}).run}
+	return s
+}
+
+// small is the small study with everything open.
+func small(t testing.TB, sets ...string) (study.Config, study.Inputs) {
+	t.Helper()
+	c := config(t, smallConfig, sets...)
+	return c, study.Inputs{Stream: stream(t, c, syntheticSet(1, 3200)), Template: fakeTemplate{}, Runner: &fakeRunner{}, Train: (&fakeTrain{}).run}
+}
+
+// tables runs the reports of a run directory and returns results.csv.
+func tables(t testing.TB, dir string) string {
+	t.Helper()
+	if _, err := report.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "results.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }

@@ -59,7 +59,7 @@ func (x *executor) job(ctx context.Context, j *strategy.Job, seed uint64) (kept,
 	key := spec.Key()
 	dir := filepath.Join(x.dir, "jobs", key)
 	title := fmt.Sprintf("training %s%s", j.ID(), x.seedText(seed))
-	data, err := x.data(spec, j)
+	data, err := x.data(j)
 	if err != nil {
 		return kept{}, fmt.Errorf("study: %s: %w", title, err)
 	}
@@ -97,14 +97,14 @@ func jobText(title string, r *train.Result, reused, rolledBack bool) string {
 	return text
 }
 
-func (x *executor) data(spec train.Spec, j *strategy.Job) (train.Data, error) {
+func (x *executor) data(j *strategy.Job) (train.Data, error) {
 	d := train.Data{Answers: x.in.Template.Answers()}
 	var err error
-	if d.Train, err = x.in.Template.Sequences(x.in.Stream, x.lists.train(j).samples); err != nil {
-		return d, fmt.Errorf("%s: %w", spec.Train.Name, err)
+	if d.Train, err = x.write(x.lists.train(j)); err != nil {
+		return d, err
 	}
-	if d.Valid, err = x.in.Template.Sequences(x.in.Stream, x.lists.valid(j.Valid).samples); err != nil {
-		return d, fmt.Errorf("%s: %w", spec.Valid.Name, err)
+	if d.Valid, err = x.write(x.lists.valid(j.Valid)); err != nil {
+		return d, err
 	}
 	return d, nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"lsat/adapter"
 	"lsat/internal/atomicfile"
+	"lsat/period"
 	"lsat/prompt"
 )
 
@@ -69,11 +70,7 @@ func (x *executor) scores(ctx context.Context, name, task, id string, a *adapter
 	}
 	out := make([]float64, len(list.samples))
 	for i, s := range list.samples {
-		v, ok := bySample[int32(s)]
-		if !ok {
-			return nil, fmt.Errorf("study: %s: the template left sample %d out", task, s)
-		}
-		out[i] = v
+		out[i] = bySample[int32(s)]
 	}
 	x.scored[memo] = out
 	x.meter.end(name, reused, "")
@@ -108,12 +105,40 @@ func (x *executor) sequences(list *sampleList) ([]prompt.Sequence, error) {
 	if s, ok := x.seqs[list.hash]; ok {
 		return s, nil
 	}
-	s, err := x.in.Template.Sequences(x.in.Stream, list.samples)
+	s, err := x.write(list)
 	if err != nil {
 		return nil, err
 	}
 	x.seqs[list.hash] = s
 	return s, nil
+}
+
+// write turns a list into sequences and sees to it that their targets are the list's samples, each once, with their own labels: the audit
+// was about the list.
+func (x *executor) write(list *sampleList) ([]prompt.Sequence, error) {
+	seqs, err := x.in.Template.Sequences(x.in.Stream, list.samples)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", list.name, err)
+	}
+	asked := make(map[int32]bool, len(list.samples))
+	for _, i := range list.samples {
+		asked[int32(i)] = true
+	}
+	for _, s := range seqs {
+		for _, t := range s.Targets {
+			if !asked[t.Sample] {
+				return nil, fmt.Errorf("%w: the %s template made sample %d a target of %s, which does not have it, or has it once", period.ErrLeak, x.in.Template.Name(), t.Sample, list.name)
+			}
+			if t.Label != x.in.Stream.Samples[t.Sample].Label {
+				return nil, fmt.Errorf("%w: the %s template gave sample %d of %s another label", period.ErrInconsistent, x.in.Template.Name(), t.Sample, list.name)
+			}
+			delete(asked, t.Sample)
+		}
+	}
+	if len(asked) > 0 {
+		return nil, fmt.Errorf("%w: the %s template left %d samples of %s out", period.ErrInconsistent, x.in.Template.Name(), len(asked), list.name)
+	}
+	return seqs, nil
 }
 
 // chunks cuts sequences into runs of at least chunkTargets targets, always in the same places.

@@ -1,0 +1,90 @@
+package train
+
+import (
+	"fmt"
+	"math"
+)
+
+// WithDefaults fills the fields that are zero.
+func (h Hyper) WithDefaults() Hyper {
+	set := func(p *float64, v float64) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	set(&h.LearningRate, 1e-3)
+	set(&h.Beta1, .9)
+	set(&h.Beta2, .999)
+	set(&h.Epsilon, 1e-8)
+	set(&h.Clip, 1)
+	if h.Batch == 0 {
+		h.Batch = 128
+	}
+	if h.Epochs == 0 {
+		h.Epochs = 1
+	}
+	if h.Patience == 0 {
+		h.Patience = 10
+	}
+	return h
+}
+
+// Validate says which hyper-parameter makes no sense.
+func (h Hyper) Validate() error {
+	d := h.WithDefaults()
+	for _, c := range []struct {
+		name string
+		v    float64
+		ok   bool
+	}{
+		{"learning_rate", d.LearningRate, d.LearningRate > 0},
+		{"beta1", d.Beta1, d.Beta1 >= 0 && d.Beta1 < 1},
+		{"beta2", d.Beta2, d.Beta2 >= 0 && d.Beta2 < 1},
+		{"epsilon", d.Epsilon, d.Epsilon > 0},
+		{"weight_decay", d.WeightDecay, d.WeightDecay >= 0},
+		{"clip", d.Clip, true},
+		{"batch", float64(d.Batch), d.Batch > 0},
+		{"epochs", float64(d.Epochs), d.Epochs > 0},
+		{"warmup", float64(d.Warmup), d.Warmup >= 0},
+		{"eval_every", float64(d.EvalEvery), d.EvalEvery >= 0},
+		{"patience", float64(d.Patience), d.Patience > 0},
+	} {
+		if !c.ok || math.IsNaN(c.v) || math.IsInf(c.v, 0) {
+			return fmt.Errorf("train: hyper-parameter %s is %v", c.name, c.v)
+		}
+	}
+	return nil
+}
+
+// rate is the learning rate of a step, counted from 0, out of total: linear warm-up, then linear decay to 0.
+func (h Hyper) rate(step, total int) float64 {
+	if step < h.Warmup {
+		return h.LearningRate * float64(step) / float64(h.Warmup)
+	}
+	return h.LearningRate * float64(total-step) / float64(max(1, total-h.Warmup))
+}
+
+// step is one step of AdamW as torch.optim.AdamW defines it, after clipping the gradient's global norm. It works on the host: an
+// adapter has a few hundred thousand numbers, and its state lives where checkpoints are written.
+func (h Hyper) step(s *state, grad []float32, total int) {
+	factor := 1.0
+	if h.Clip > 0 {
+		sum := 0.0
+		for _, g := range grad {
+			sum += float64(g) * float64(g)
+		}
+		// PyTorch adds 1e-6 to the norm, and never scales up.
+		factor = min(1, h.Clip/(math.Sqrt(sum)+1e-6))
+	}
+	n := float64(s.step + 1)
+	lr := h.rate(s.step, total)
+	bias1, bias2 := 1-math.Pow(h.Beta1, n), math.Sqrt(1-math.Pow(h.Beta2, n))
+	for i := range grad {
+		g := float64(grad[i]) * factor
+		p := float64(s.params[i]) * (1 - lr*h.WeightDecay)
+		m := h.Beta1*float64(s.m[i]) + (1-h.Beta1)*g
+		v := h.Beta2*float64(s.v[i]) + (1-h.Beta2)*g*g
+		s.m[i], s.v[i] = float32(m), float32(v)
+		s.params[i] = float32(p - lr/bias1*m/(math.Sqrt(v)/bias2+h.Epsilon))
+	}
+}

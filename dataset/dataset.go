@@ -1,5 +1,5 @@
-// Package dataset reads recommendation data sets (ratings and item texts) from the file formats people publish them in,
-// and gets public data sets and models by name.
+// Package dataset reads recommendation data sets (ratings and item texts) from the file formats people publish them in, and
+// generates synthetic ones.
 package dataset
 
 import (

@@ -16,7 +16,7 @@ type Violation struct {
 	// What says what is wrong.
 	What string
 	// Err is ErrLeak, or ErrInconsistent where nothing became visible too early.
-	Err error
+	Err error `json:"-"`
 }
 
 func (v Violation) String() string {

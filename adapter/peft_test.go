@@ -355,3 +355,25 @@ func TestReadTruncated(t *testing.T) {
 		}
 	}
 }
+
+func FuzzPEFTConfig(f *testing.F) {
+	for _, name := range []string{"plain", "patterns-bf16", "all-linear"} {
+		text, err := os.ReadFile(filepath.Join("testdata/peft", name, configFile))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Add([]byte(`{"peft_type":"LORA","rank_pattern":{"a)|(b":1e300},"layers_to_transform":"all","target_modules":5}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		p, err := parsePEFTConfig(text)
+		if err != nil {
+			return
+		}
+		tensors := []safetensors.Tensor{{Name: q0 + "A.weight", Shape: []int{8, 2}, Data: make([]float32, 16)}, {Name: q0 + "B.weight", Shape: []int{4, 8}, Data: make([]float32, 32)}}
+		a, err := assemble(p, tensors)
+		if err == nil && a.Validate() != nil {
+			t.Fatalf("%q gave an invalid adapter: %v", text, a.Validate())
+		}
+	})
+}

@@ -22,9 +22,9 @@ func (p *parser) escape() (*charset, rune, error) {
 	case 'S':
 		return &charset{negate: true, tables: []*unicode.RangeTable{whiteSpace}}, -1, nil
 	case 'd':
-		return &charset{tables: []*unicode.RangeTable{unicode.Nd}}, -1, nil
+		return &charset{tables: category("Nd")}, -1, nil
 	case 'D':
-		return &charset{negate: true, tables: []*unicode.RangeTable{unicode.Nd}}, -1, nil
+		return &charset{negate: true, tables: category("Nd")}, -1, nil
 	case 'w', 'W':
 		return &charset{negate: c == 'W', tables: wordTables}, -1, nil
 	case 'p', 'P':
@@ -50,14 +50,20 @@ func (p *parser) escape() (*charset, rune, error) {
 	return nil, -1, p.unsupported("escape \\" + string(c))
 }
 
-// wordTables are \w in Oniguruma. boundaryTables are \w in Rust's regex (Unicode Technical Standard 18, annex C), by which
-// Hugging Face's tokenizers find the ends of single words; they lack numbers that are no digits, such as fractions.
+// boundaryTables are \w in Rust's regex (Unicode Technical Standard 18, annex C), by which Hugging Face's tokenizers find the
+// ends of single words. wordTables are \w in Oniguruma, which differs in joiners and in the numbers of Latin-1.
 var (
-	wordTables     = []*unicode.RangeTable{unicode.Letter, unicode.Mark, unicode.Number, unicode.Pc, unicode.Other_Alphabetic}
-	boundaryTables = []*unicode.RangeTable{
-		unicode.Letter, unicode.Mark, unicode.Nd, unicode.Nl, unicode.Pc, unicode.Other_Alphabetic, unicode.Join_Control,
-	}
+	boundaryTables = append(categories("L", "M", "Nd", "Nl", "Pc"), unicode.Other_Alphabetic, unicode.Join_Control)
+	wordTables     = append(categories("L", "M", "Nd", "Nl", "Pc"), unicode.Other_Alphabetic,
+		rangeTable(0xB2, 0xB3, 0xB9, 0xB9, 0xBC, 0xBE))
 )
+
+func categories(names ...string) (tables []*unicode.RangeTable) {
+	for _, name := range names {
+		tables = append(tables, category(name)...)
+	}
+	return tables
+}
 
 func (p *parser) hex() (*charset, rune, error) {
 	if p.peek() != '{' {
@@ -88,7 +94,7 @@ func (p *parser) hexDigits(n int) (*charset, rune, error) {
 	return &charset{ranges: []rune{rune(v), rune(v)}}, rune(v), nil
 }
 
-// property reads {Name} or {^Name}: a general category or a script.
+// property reads {Name} or {^Name}: a general category.
 func (p *parser) property(negate bool) (*charset, rune, error) {
 	end := p.pos
 	for end < len(p.src) && p.src[end] != '}' {
@@ -102,19 +108,17 @@ func (p *parser) property(negate bool) (*charset, rune, error) {
 	if rest, ok := strings.CutPrefix(name, "^"); ok {
 		negate, name = !negate, rest
 	}
-	long := map[string]string{"Letter": "L", "Number": "N", "Punctuation": "P", "Symbol": "S", "Mark": "M", "Alphabetic": "",
-		"Han": "Han", "Punct": "P"}
-	if short, ok := long[name]; ok && short != "" {
-		name = short
+	switch name { // the other names differ between engines, or are of scripts
+	case "Letter":
+		name = "L"
+	case "Number":
+		name = "N"
 	}
-	table, ok := unicode.Categories[name]
-	if !ok {
-		table, ok = unicode.Scripts[name]
-	}
-	if !ok {
+	tables := category(name)
+	if tables == nil {
 		return nil, -1, p.unsupported("property \\p{" + name + "}")
 	}
-	return &charset{negate: negate, tables: []*unicode.RangeTable{table}}, -1, nil
+	return &charset{negate: negate, tables: tables}, -1, nil
 }
 
 // class reads [...].

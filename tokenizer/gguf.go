@@ -158,6 +158,8 @@ func (g *GGUF) byteLevel() (*Tokenizer, error) {
 func (g *GGUF) config(addBOS bool) config {
 	if g.AddBOS != nil {
 		addBOS = *g.AddBOS
+	} else if g.BOS == nil && g.Model == "gpt2" {
+		addBOS = false
 	}
 	return config{addBOS: &addBOS, bosID: g.BOS, eosID: g.EOS}
 }

@@ -159,7 +159,13 @@ func lowercase(s string) string {
 			out.WriteString("i̇")
 			continue
 		}
-		out.WriteRune(unicode.ToLower(c))
+		lower := unicode.ToLower(c)
+		for _, r := range laterLower {
+			if c >= r[0] && c <= r[1] {
+				lower = c + r[2]
+			}
+		}
+		out.WriteRune(lower)
 	}
 	return out.String()
 }

@@ -3,7 +3,6 @@ package tokenizer
 import (
 	"encoding/json"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -53,7 +52,7 @@ func buildPreTokenizer(raw json.RawMessage, r *rules) (preTokenizer, error) {
 			return nil, err
 		}
 		r.add("Digits", spec.Individual)
-		one := &charset{tables: []*unicode.RangeTable{unicode.N}}
+		one := &charset{tables: category("N")}
 		digit := &pattern{start: &node{kind: nodeChars, set: one, min: 1, max: 1, next: &node{}}}
 		behavior := "Contiguous"
 		if spec.Individual {

@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"slices"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -9,7 +10,8 @@ import (
 
 // unicodeForm returns the normalizer to a Unicode normalization form, by the standard's algorithm (Unicode, section 3.11).
 // x/text gives its data and tells what is already normal, but its own output breaks runs of more than 30 combining marks
-// with U+034F (the Stream-Safe Text Format), which no tokenizer's training text had.
+// with U+034F (the Stream-Safe Text Format), which no tokenizer's training text had, and its data are newer than the
+// reference's.
 func unicodeForm(form norm.Form) normalizer {
 	decomposed, compose := form, false
 	switch form {
@@ -38,7 +40,7 @@ func decompose(s string, form norm.Form) []rune {
 		switch d := form.PropertiesString(s[i : i+width]).Decomposition(); {
 		case r >= hangulBase && r < hangulBase+hangulCount:
 			chars = append(chars, decomposeHangul(r)...)
-		case d != nil:
+		case d != nil && !unicode.Is(laterDecompositions, r):
 			chars = append(chars, []rune(string(d))...)
 		default:
 			chars = append(chars, r)
@@ -57,7 +59,7 @@ func decompose(s string, form norm.Form) []rune {
 }
 
 func ccc(r rune) uint8 {
-	if r < 0x300 {
+	if r < 0x300 || unicode.Is(laterMarks, r) {
 		return 0
 	}
 	return norm.NFD.PropertiesString(string(r)).CCC()
@@ -117,5 +119,5 @@ func composePair(a, b rune) (rune, bool) {
 	}
 	composed := norm.NFC.String(pair)
 	r, width := utf8.DecodeRuneInString(composed)
-	return r, width == len(composed)
+	return r, width == len(composed) && !unicode.Is(laterDecompositions, r)
 }

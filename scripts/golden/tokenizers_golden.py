@@ -65,6 +65,10 @@ TEXTS = [
 ]
 
 
+# Special tokens never stand in training text: no merge may make one.
+SPECIAL = re.compile(r"<\|\w+\|>|</?(s|unk|bos|eos|pad|think|start_of_turn|end_of_turn)>|<0x..>")
+
+
 def corpus():
     """Synthetic text in which generated and hostile texts are common, so that merges run across every boundary that a
     wrong pre-tokenizer could miss."""
@@ -77,7 +81,7 @@ def corpus():
     words = "the movie Film Part story of a man who loved night day star war love return king first last city don't it's".split()
     for _ in range(3000):
         lines.append(" ".join(words[rng.next() % len(words)] for _ in range(1 + rng.next() % 9)))
-    return lines
+    return [SPECIAL.sub(" ", line) for line in lines]
 
 
 class SplitMix:
@@ -308,6 +312,24 @@ def golden(tok, title_sets):
 GENERATED = 4000
 
 
+def unicode_data():
+    """Sums over what the reference says of every code point: the classes of Oniguruma, and the normalizers' data."""
+    points = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
+    result = {"classes": {}, "forms": {}}
+    for name in (r"\p{L}", r"\p{N}", r"\p{M}", r"\p{P}", r"\p{S}", r"\p{Lu}", r"\p{Ll}", r"\p{Lt}", r"\p{Lm}", r"\p{Lo}", r"\p{Nd}", r"\p{Nl}", r"\p{No}", r"\p{Pc}", r"\p{Sm}", r"\p{Zs}", r"\s", r"\w", r"\d",
+                 r"(?i:s)", r"(?i:k)", r"[^\s\p{L}\p{N}]", r"\W", r"."):
+        matches = pre_tokenizers.Split(Regex(name), "removed", invert=True)
+        found = []
+        for at in range(0, len(points), 4096):
+            found += [ord(c) for part, _ in matches.pre_tokenize_str("".join(map(chr, points[at:at + 4096]))) for c in part]
+        result["classes"][name] = digest([found])
+    for name in ("NFC", "NFD", "NFKC", "NFKD", "Lowercase"):
+        form = getattr(normalizers, name)()
+        # What lies beyond is unassigned or private.
+        result["forms"][name] = digest(form.normalize_str("e" + chr(c) + "\u0323\u0301") for c in points if c < 0x33480)
+    return result
+
+
 def titles(shared):
     def double_colon(path, encoding):
         with io.open(path, encoding=encoding, newline="\n") as f:
@@ -356,7 +378,7 @@ def main():
     write(args.out, "variants.json", changes)
     train_sentencepiece(args.out)
     real = titles(args.shared)
-    results = {"texts": TEXTS, "fragments": FRAGMENTS, "generated": GENERATED, "seed": 20240229, "tokenizers": {}, "variants": {}}
+    results = {"texts": TEXTS, "fragments": FRAGMENTS, "generated": GENERATED, "seed": 20240229, "tokenizers": {}, "variants": {}, "unicode": unicode_data()}
     for name, data in files.items():
         results["tokenizers"][name] = golden(HF(data), real)
     for name, change in changes.items():

@@ -11,9 +11,12 @@ const (
 	movieLensTerms = "GroupLens terms: research use, cite the authors, no redistribution without permission, no commercial use"
 )
 
-// entries is the catalogue. Sums were taken from the files themselves where the package index has them, and otherwise from sums
+// entries gives the catalogue; tests put their own in its place.
+var entries = builtin
+
+// builtin is the catalogue. Sums were taken from the files themselves where the package index has them, and otherwise from sums
 // that independent projects publish and agree on (GroupLens itself publishes MD5 only).
-func entries() []Entry {
+func builtin() []Entry {
 	return []Entry{smolLM2(), gemma3(), tinyStories(), ml100k(), ml1m(), mlLatestSmall(), ml25m(), amazonBooks(), amazonBooks2023(), pjrtCPU()}
 }
 

@@ -326,6 +326,9 @@ func (r *hfRope) scaling(maxSeq int) (*RopeScaling, error) {
 	case "llama3":
 		s.LowFreq, s.HighFreq = r.Low, r.High
 	case "yarn":
+		if s.Factor == 0 {
+			s.Factor = float64(maxSeq) / original
+		}
 		s.BetaFast, s.BetaSlow, s.NoTruncate = or(r.BetaFast, 32), or(r.BetaSlow, 1), !or(r.Truncate, true)
 		s.Attention = yarnAttention(s.Factor, 1)
 		if r.MScale != 0 && r.MScaleAll != 0 {

@@ -70,6 +70,9 @@ func TestRealGGUFEqualsTokenizerJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := open(t, "smollm2-tokenizer")
+	if tok.Hash() != want.Hash() {
+		t.Error("the hash differs from that of tokenizer.json")
+	}
 	texts := append(slices.Clone(readGolden().Texts), readGolden().generate()...)
 	for _, set := range []string{"ml-1m", "ml-latest-small", "movietweetings"} {
 		texts = append(texts, readTitles(t, set)...)

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -93,7 +92,14 @@ func (g goldenFile) generate() []string {
 func digestIDs(batch [][]int32) string {
 	h := sha256.New()
 	for _, ids := range batch {
-		fmt.Fprintln(h, strings.Trim(fmt.Sprint(ids), "[]"))
+		line := []byte{}
+		for i, id := range ids {
+			if i > 0 {
+				line = append(line, ' ')
+			}
+			line = strconv.AppendInt(line, int64(id), 10)
+		}
+		h.Write(append(line, '\n'))
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
@@ -101,7 +107,7 @@ func digestIDs(batch [][]int32) string {
 func digestTexts(texts []string) string {
 	h := sha256.New()
 	for _, text := range texts {
-		fmt.Fprintln(h, text)
+		h.Write([]byte(text + "\n"))
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

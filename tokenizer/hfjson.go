@@ -293,14 +293,19 @@ func hashRules(t *Tokenizer, r rules) string {
 		return strings.Compare(a, b)
 	})
 	h := sha256.New()
+	var line []byte
+	write := func(format string, args ...any) {
+		line = fmt.Appendf(line[:0], format, args...)
+		h.Write(line)
+	}
 	for _, rule := range r {
-		fmt.Fprintf(h, "%s\n", rule)
+		write("%s\n", rule)
 	}
 	for _, token := range byID {
-		fmt.Fprintf(h, "%d %q\n", t.ids[token], token)
+		write("%d %q\n", t.ids[token], token)
 	}
 	bos, add := t.BOS()
 	eos, _ := t.EOS()
-	fmt.Fprintf(h, "bos %d %t eos %d\n", bos, add, eos)
+	write("bos %d %t eos %d\n", bos, add, eos)
 	return hex.EncodeToString(h.Sum(nil))
 }

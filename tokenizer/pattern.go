@@ -25,9 +25,22 @@ type charset struct {
 	nots   []*unicode.RangeTable // complements of tables
 	subs   []*charset
 	fold   bool
+	// ascii answers for ASCII, most of most texts, once index has run.
+	ascii   [128]bool
+	indexed bool
+}
+
+func (c *charset) index() {
+	for r := range c.ascii {
+		c.ascii[r] = c.has(rune(r))
+	}
+	c.indexed = true
 }
 
 func (c *charset) has(r rune) bool {
+	if c.indexed && r < 128 {
+		return c.ascii[r]
+	}
 	if c.hasExact(r) {
 		return !c.negate
 	}
@@ -235,6 +248,7 @@ type tree struct {
 func (t *tree) build(next *node) *node {
 	switch {
 	case t.set != nil:
+		t.set.index()
 		return &node{kind: nodeChars, set: t.set, min: t.min, max: t.max, mode: t.mode, next: next}
 	case t.look != nil:
 		return &node{kind: nodeLook, negate: t.negate, body: t.look.build(&node{kind: nodeAccept}), next: next}

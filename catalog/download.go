@@ -186,7 +186,7 @@ func (p *puller) attempt(ctx context.Context, step Step, part string) error {
 		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	total := int64(-1)
+	var total int64
 	switch resp.StatusCode {
 	case http.StatusOK: // from the start, asked for or not
 		have, total = 0, resp.ContentLength
@@ -249,7 +249,7 @@ func (p *puller) copyBody(body io.Reader, f io.Writer, have int64, cancel contex
 		case stalled.Load():
 			return n, fmt.Errorf("%w: no byte for %v", errNetwork, p.client.stall)
 		case err != nil:
-			return n, fmt.Errorf("%w: %v", errNetwork, err)
+			return n, fmt.Errorf("%w: %w", errNetwork, err)
 		}
 	}
 }

@@ -73,7 +73,7 @@ func (p *puller) runPip(ctx context.Context, dir string, step Step, args []strin
 		select {
 		case err := <-done:
 			if err != nil {
-				return "", errors.Join(fmt.Errorf("%s: %s", err, lastError(out.String())), os.RemoveAll(dest), os.RemoveAll(tmp))
+				return "", errors.Join(fmt.Errorf("%w: %s", err, lastError(out.String())), os.RemoveAll(dest), os.RemoveAll(tmp))
 			}
 			if err := os.RemoveAll(tmp); err != nil {
 				return "", err

@@ -47,7 +47,7 @@ func Speed(ctx context.Context, b compute.Backend, dtype dtypes.DType, n int, bu
 			return 0, context.Cause(ctx)
 		}
 		start := time.Now()
-		out, err := exec.Exec1(input)
+		out, err := exec.Call1(input)
 		if err != nil {
 			return 0, err
 		}

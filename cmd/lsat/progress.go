@@ -29,7 +29,7 @@ type barProgress struct {
 }
 
 func (p *barProgress) Begin(what string, done, total int64) {
-	p.pool = mpb.New(mpb.WithOutput(p.w), mpb.WithWidth(64))
+	p.pool = mpb.New(mpb.WithOutput(p.w), mpb.WithWidth(64), mpb.WithAutoRefresh())
 	p.bar = p.pool.AddBar(total,
 		mpb.BarRemoveOnComplete(),
 		mpb.PrependDecorators(decor.Name(what+" ")),

@@ -3,9 +3,11 @@ package backbone_test
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -192,5 +194,56 @@ func TestSmolLM2AgreesWithTransformers(t *testing.T) {
 		t.Errorf("bfloat16 log-odds differ by up to %g, want %g", d, bf16Bound)
 	} else {
 		t.Logf("bfloat16 log-odds differ by up to %.2g", d)
+	}
+}
+
+// Leaving out any part of a family's computation shows in its golden log-odds: they would not pass by chance.
+func TestGoldensDependOnEveryPart(t *testing.T) {
+	b, _, _, err := device.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	without := func(suffix string) func(*backbone.Model) {
+		return func(m *backbone.Model) {
+			maps.DeleteFunc(m.Weights, func(name string, _ backbone.Weight) bool { return strings.HasSuffix(name, suffix) })
+		}
+	}
+	for _, c := range []struct {
+		family, part string
+		drop         func(*backbone.Model)
+	}{
+		{"llama", "rotary base", func(m *backbone.Model) { m.Config.RopeBase *= 10 }},
+		{"llama", "output head", without("head")},
+		{"llama3", "rope scaling", func(m *backbone.Model) { m.Config.RopeScaling = nil }},
+		{"llama3", "o bias", without(".o.bias")},
+		{"llama3", "down bias", without(".down.bias")},
+		{"mistral", "sliding window", func(m *backbone.Model) { m.Config.Sliding = 0 }},
+		{"mistral", "window's width", func(m *backbone.Model) { m.Config.Sliding++ }},
+		{"qwen2", "biases", func(m *backbone.Model) {
+			for _, s := range []string{".q.bias", ".k.bias", ".v.bias"} {
+				without(s)(m)
+			}
+		}},
+		{"qwen2-yarn", "layer types", func(m *backbone.Model) { m.Config.SlidingLayers = []bool{true, true} }},
+		{"qwen2-yarn", "attention factor", func(m *backbone.Model) { m.Config.QueryScale = 0 }},
+		{"qwen3", "q and k norms", func(m *backbone.Model) { m.Config.QKNorm = false }},
+		{"gemma3", "1 + w", func(m *backbone.Model) { m.Config.NormPlusOne = false }},
+		{"gemma3", "post norms", func(m *backbone.Model) { m.Config.PostNorms = false }},
+		{"gemma3", "embedding scale", func(m *backbone.Model) { m.Config.EmbeddingScale = 0 }},
+		{"gemma3", "query scale", func(m *backbone.Model) { m.Config.QueryScale = 0 }},
+		{"gemma3", "activation", func(m *backbone.Model) { m.Config.Activation = "silu" }},
+		{"gemma3", "soft cap", func(m *backbone.Model) { m.Config.LogitSoftcap = 0 }},
+		{"gemma3", "sliding layers", func(m *backbone.Model) { m.Config.Sliding = 0 }},
+		{"gemma3", "local rotary base", func(m *backbone.Model) { m.Config.RopeLocalBase = m.Config.RopeBase }},
+		{"gemma3", "linear scaling", func(m *backbone.Model) { m.Config.RopeScaling = nil }},
+	} {
+		t.Run(c.family+"/"+c.part, func(t *testing.T) {
+			dir := filepath.Join("testdata", c.family)
+			m := load(t, dir)
+			c.drop(m)
+			if d := readGolden(t, filepath.Join(dir, "golden.json")).worst(t, m, b, ""); d < 1e-2 {
+				t.Errorf("without it log-odds differ by %g only", d)
+			}
+		})
 	}
 }

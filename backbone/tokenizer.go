@@ -2,6 +2,7 @@ package backbone
 
 import (
 	"fmt"
+	"slices"
 
 	"lsat/internal/gguf"
 	"lsat/tokenizer"
@@ -39,6 +40,9 @@ func (s *source) attachTokenizer(dir, override string) error {
 	return nil
 }
 
+// ggufUnknown is GGUF's token type of the unknown piece.
+const ggufUnknown = 2
+
 func ggufTokenizer(f *gguf.File) tokenizer.GGUF {
 	const prefix = "tokenizer.ggml."
 	g := tokenizer.GGUF{
@@ -61,6 +65,11 @@ func ggufTokenizer(f *gguf.File) tokenizer.GGUF {
 		for _, t := range types {
 			g.TokenTypes = append(g.TokenTypes, int32(t))
 		}
+	}
+	if u := g.Unknown; g.Model == "llama" && u != nil && int(*u) < len(g.TokenTypes) && !slices.Contains(g.TokenTypes, ggufUnknown) {
+		// Converters of Gemma mark the unknown piece as a control token and name it by its id alone.
+		g.TokenTypes = slices.Clone(g.TokenTypes)
+		g.TokenTypes[*u] = ggufUnknown
 	}
 	switch m := f.Meta[prefix+"precompiled_charsmap"].(type) {
 	case []uint8:

@@ -64,6 +64,6 @@ clean: ## remove bin/; the cache stays
 
 bin/zig-cc:
 	@mkdir -p bin
-	python3 -m pip install --quiet --disable-pip-version-check --target bin/zig ziglang==$(ZIG_VERSION)
+	python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target bin/zig ziglang==$(ZIG_VERSION)
 	@printf '#!/bin/sh\nPYTHONPATH="%s" exec python3 -m ziglang cc "$$@"\n' "$(CURDIR)/bin/zig" > $@
 	@chmod +x $@

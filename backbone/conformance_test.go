@@ -162,7 +162,7 @@ func TestTinyStoriesAgreesWithTransformers(t *testing.T) {
 const bf16Bound = .3
 
 func TestSmolLM2AgreesWithTransformers(t *testing.T) {
-	path := smollm2(t)
+	path := pulled(t, "smollm2-135m-instruct")
 	g := readGolden(t, filepath.Join("testdata", "smollm2.json"))
 	m := load(t, path)
 	if m.Hash != g.SHA256 {
@@ -194,6 +194,28 @@ func TestSmolLM2AgreesWithTransformers(t *testing.T) {
 		t.Errorf("bfloat16 log-odds differ by up to %g, want %g", d, bf16Bound)
 	} else {
 		t.Logf("bfloat16 log-odds differ by up to %.2g", d)
+	}
+}
+
+// Gemma 3 from a K-quantized file, past its sliding window of 512 tokens.
+func TestGemma3AgreesWithTransformers(t *testing.T) {
+	path := pulled(t, "gemma-3-270m")
+	g := readGolden(t, filepath.Join("testdata", "gemma-3-270m.json"))
+	m := load(t, path)
+	if m.Hash != g.SHA256 {
+		t.Fatalf("%s has SHA-256 %s, the golden file is of %s", path, m.Hash, g.SHA256)
+	}
+	b, opened, _, err := device.Open("auto")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opened == "go" { // what takes seconds
+		g.Sequences = g.Sequences[:2]
+	}
+	if d := g.worst(t, m, b, "f32"); !(d <= 1e-3) {
+		t.Errorf("float32 log-odds differ by up to %g, want 1e-3", d)
+	} else {
+		t.Logf("float32 log-odds differ by up to %.2g", d)
 	}
 }
 

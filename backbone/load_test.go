@@ -46,10 +46,10 @@ func load(t *testing.T, path string) *backbone.Model {
 	return m
 }
 
-// smollm2 finds the model where lsat pull puts it, or skips the test.
-func smollm2(t *testing.T) string {
+// pulled finds a model where lsat pull puts it, or skips the test.
+func pulled(t *testing.T, name string) string {
 	t.Helper()
-	found, err := catalog.Find("smollm2-135m-instruct", "")
+	found, err := catalog.Find(name, "")
 	if err != nil {
 		t.Skip(err)
 	}

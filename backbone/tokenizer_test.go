@@ -65,7 +65,7 @@ func TestTokenizerIsAttached(t *testing.T) {
 
 // Every published GGUF file brings its tokenizer along.
 func TestSmolLM2HasItsTokenizer(t *testing.T) {
-	m := load(t, smollm2(t))
+	m := load(t, pulled(t, "smollm2-135m-instruct"))
 	yes, ok1 := m.Tokenizer.ID("Yes")
 	no, ok2 := m.Tokenizer.ID("No")
 	if !ok1 || !ok2 || yes != 10539 || no != 5230 {

@@ -1,6 +1,6 @@
 """Writes the tiny models and the golden log-odds of backbone/testdata.
 
-Run from the repository root:  python scripts/golden/backbones.py [--smollm2 FILE.gguf] [--tinystories DIR] [--tokenizer DIR]
+Run from the repository root:  python scripts/golden/backbones.py [--smollm2 FILE.gguf --tokenizer DIR] [--gemma3 FILE.gguf] [--tinystories DIR]
 
 Without an option the goldens of that model are left as they are. Everything is computed by Transformers in float32 with eager attention.
 """
@@ -38,10 +38,10 @@ def log_odds(model, tokens, targets, pairs):
     return [[round(float(logits[t, y] - logits[t, n]), 7) for t in targets] for y, n in pairs]
 
 
-def random_sequences(model, pairs, vocab, seed):
+def random_sequences(model, pairs, vocab, seed, lengths=LENGTHS):
     rng = np.random.default_rng(seed)
     out = []
-    for n in LENGTHS:
+    for n in lengths:
         tokens = [int(x) for x in rng.integers(3, vocab, n)]
         targets = sorted({int(x) for x in rng.integers(0, n, 3)} | {n - 1})
         out.append(dict(tokens=tokens, targets=targets, log_odds=log_odds(model, tokens, targets, pairs)))
@@ -218,10 +218,22 @@ def write_tinystories(folder):
         pairs=pairs, sequences=random_sequences(model, pairs, model.config.vocab_size, 100)))
 
 
+def write_gemma3(path):
+    """Random tokens: enough of them to pass the sliding window of 512."""
+    path = pathlib.Path(path)
+    model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32,
+                                                 attn_implementation="eager").eval()
+    pairs = [[10784, 3771], [236743, 108]]
+    write_json(OUT / "gemma-3-270m.json", dict(
+        made_by="Transformers, float32, eager attention", file=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        pairs=pairs, sequences=random_sequences(model, pairs, 50000, 101, [3, 20, 90, 600])))
+
+
 if __name__ == "__main__":
     p = argparse.ArgumentParser()
     p.add_argument("--smollm2")
     p.add_argument("--tinystories")
+    p.add_argument("--gemma3", help="Gemma 3 270M as GGUF")
     p.add_argument("--tokenizer", help="directory of SmolLM2's tokenizer.json")
     a = p.parse_args()
     torch.set_num_threads(1)
@@ -230,5 +242,7 @@ if __name__ == "__main__":
     write_quants()
     if a.tinystories:
         write_tinystories(a.tinystories)
+    if a.gemma3:
+        write_gemma3(a.gemma3)
     if a.smollm2:
         write_smollm2(a.smollm2, a.tokenizer)

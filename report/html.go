@@ -34,7 +34,7 @@ func HTML(w io.Writer, r *study.Results) error {
 		return fmt.Errorf("report: %w", err)
 	}
 	err = page.Execute(w, map[string]any{
-		"Results": r, "Summary": s, "Header": t.header, "Table": t.rows, "Notes": s.notes(r), "Plot": s.plot(), "Config": string(config),
+		"Results": r, "Summary": s, "Header": t.header, "Table": t.rows, "Notes": s.notes(r), "Weights": s.weights(), "Plot": s.plot(), "Config": string(config),
 	})
 	if err != nil {
 		return fmt.Errorf("report: %w", err)

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"lsat/study"
 )
@@ -20,8 +21,13 @@ func Markdown(w io.Writer, r *study.Results) error {
 	if err := s.table().markdown(w); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(w, "\n%s\n\n%s.\n\n", s.notes(r), i.Audit); err != nil {
+	if _, err := fmt.Fprintf(w, "\n%s\n\n%s.\n\n", s.notes(r), strings.TrimRight(i.Audit, ".")); err != nil {
 		return err
+	}
+	if text := s.weights(); text != "" {
+		if _, err := fmt.Fprintf(w, "%s\n\n", text); err != nil {
+			return err
+		}
 	}
 	for _, row := range s.Rows {
 		if _, err := fmt.Fprintf(w, "- **%s**: %s\n", row.Name, row.About); err != nil {

@@ -39,6 +39,8 @@ type Row struct {
 	Shared       int
 	DifferenceIn map[int]metric.Estimate
 	Holm         float64
+	// Weight is the long-term part's, chosen on validation, of every period that has one.
+	Weight map[int]float64
 }
 
 // Summarize makes the table. A row's standard error over seeds is that of one seed, which all seeds share since they are tested on the same
@@ -73,13 +75,20 @@ func Summarize(r *study.Results) (*Summary, error) {
 }
 
 func summarizeRow(name string, cells []study.Cell, versus []study.Comparison) (Row, error) {
-	row := Row{Name: name, Reference: cells[0].Reference, Period: map[int]metric.Estimate{}, DifferenceIn: map[int]metric.Estimate{}, Holm: math.NaN()}
+	row := Row{Name: name, Reference: cells[0].Reference, Period: map[int]metric.Estimate{}, DifferenceIn: map[int]metric.Estimate{}, Holm: math.NaN(), Weight: map[int]float64{}}
 	bySeed, byPeriod := map[uint64][]metric.Estimate{}, map[int][]metric.Estimate{}
 	var users, losses, eces []float64
+	weights := map[int][]float64{}
 	for _, c := range cells {
 		bySeed[c.Seed] = append(bySeed[c.Seed], c.AUC)
 		byPeriod[c.Period] = append(byPeriod[c.Period], c.AUC)
+		if !math.IsNaN(c.Weight) {
+			weights[c.Period] = append(weights[c.Period], c.Weight)
+		}
 		users, losses, eces = append(users, c.UserAUC), append(losses, c.LogLoss), append(eces, c.ECE)
+	}
+	for p, w := range weights {
+		row.Weight[p] = mean(w)
 	}
 	for p, e := range byPeriod {
 		row.Period[p] = overSeeds(e)

@@ -157,6 +157,26 @@ func Text(w io.Writer, r *study.Results) error {
 	return err
 }
 
+// weights says which weights were chosen, or nothing where none was.
+func (s *Summary) weights() string {
+	var rows []string
+	for _, r := range s.Rows {
+		var in []string
+		for _, p := range s.Periods {
+			if w, ok := r.Weight[p]; ok {
+				in = append(in, fmt.Sprintf("D%d %.2f", p, w))
+			}
+		}
+		if len(in) > 0 {
+			rows = append(rows, r.Name+": "+strings.Join(in, ", "))
+		}
+	}
+	if len(rows) == 0 {
+		return ""
+	}
+	return "Weight of the long-term part: " + strings.Join(rows, "; ") + "."
+}
+
 // notes says what the numbers of the table are.
 func (s *Summary) notes(r *study.Results) string {
 	var b strings.Builder

@@ -171,6 +171,7 @@ func (c Config) withDefaults() Config {
 			}
 		}
 	}
+	c.Hyper.Long = c.Hyper.Long.WithDefaults()
 	c.Hyper.Update = inherit(c.Hyper.Update, c.Hyper.Long)
 	return c
 }

@@ -116,6 +116,62 @@ func TestCancellationStopsAndResumes(t *testing.T) {
 	}
 }
 
+// The same with package train's own jobs, which have checkpoints to resume from.
+func TestDeathWithRealTraining(t *testing.T) {
+	t.Parallel()
+	sets := []string{"strategies=[finetune, lsat-ensemble-3]", "periods.last=4", "max_test_per_period=200",
+		"hyper.long.learning_rate=0.05", "hyper.long.batch=32", "hyper.long.epochs=2", "hyper.long.eval_every=5"}
+	attempt := func(dir string, n int) (err error) {
+		c, in := small(t, sets...)
+		in.Train = nil
+		in.Events = func(study.Event) {
+			if n--; n == 0 {
+				panic(errKilled)
+			}
+		}
+		defer func() {
+			if r := recover(); r != nil {
+				if r != errKilled {
+					panic(r)
+				}
+				err = errKilled
+			}
+		}()
+		return study.Run(context.Background(), dir, c, in)
+	}
+	whole := t.TempDir()
+	if err := attempt(whole, -1); err != nil {
+		t.Fatal(err)
+	}
+	r, err := study.Read(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cell := range r.Cells {
+		if cell.AUC.Value < .7 {
+			t.Errorf("%s on %d learnt nothing: AUC %v", cell.Strategy, cell.Period, cell.AUC.Value)
+		}
+	}
+	dir := t.TempDir()
+	deaths := 0
+	for n := 40; ; n += 31 {
+		err := attempt(dir, n)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, errKilled) {
+			t.Fatal(err)
+		}
+		deaths++
+	}
+	if deaths == 0 {
+		t.Error("nothing was interrupted")
+	}
+	if tables(t, dir) != tables(t, whole) {
+		t.Errorf("results.csv differs after %d deaths", deaths)
+	}
+}
+
 func TestFinishedStudyTrainsAndScoresNothing(t *testing.T) {
 	t.Parallel()
 	c, in := small(t, resumeSets...)

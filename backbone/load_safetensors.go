@@ -77,13 +77,14 @@ func loadDirectory(ctx context.Context, dir string) (*source, error) {
 }
 
 // weightFiles lists the weight files of a directory in the order of their names, and the index's map from tensor to file, if there is one.
+// A single file goes before an index, as in Transformers.
 func weightFiles(dir string) (names []string, where map[string]string, err error) {
+	if _, err := os.Stat(filepath.Join(dir, singleFile)); err == nil {
+		return []string{singleFile}, nil, nil
+	}
 	path := filepath.Join(dir, indexFile)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Stat(filepath.Join(dir, singleFile)); err == nil {
-			return []string{singleFile}, nil, nil
-		}
 		all, err := filepath.Glob(filepath.Join(escapeGlob(dir), "*.safetensors"))
 		if err != nil || len(all) != 1 {
 			return nil, nil, fmt.Errorf("%s: %w: neither %s nor %s, and %d other .safetensors files", dir, ErrNoModel, singleFile, indexFile, len(all))

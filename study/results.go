@@ -71,7 +71,10 @@ type Comparison struct {
 	Difference, SE, Low, High, P float64
 }
 
-// Read reads the results of a run directory.
+// ErrNoResults says that no study has got as far as results in a run directory.
+var ErrNoResults = errors.New("no study has begun here")
+
+// Read reads the results of a run directory, those of an unfinished study too. It fails with ErrNoResults where none has begun.
 func Read(dir string) (*Results, error) {
 	path := filepath.Join(dir, ResultsFile)
 	if _, err := os.Stat(path); err != nil {
@@ -81,13 +84,13 @@ func Read(dir string) (*Results, error) {
 	if err != nil {
 		return nil, fmt.Errorf("study: %s: %w", path, err)
 	}
-	defer func() { _ = db.Close() }() // opened for reading only
+	defer func() { _ = db.Close() }() // it is only read
 	version, err := schemaOf(db, path)
 	if err != nil {
 		return nil, err
 	}
 	if version == 0 {
-		return nil, fmt.Errorf("study: %s holds no results", path)
+		return nil, fmt.Errorf("study: %s: %w", path, ErrNoResults)
 	}
 	return readResults(db, path)
 }
@@ -107,7 +110,7 @@ func (r *Results) readRun(db *sql.DB) error {
 		Scan(&config, &i.Data, &i.DataHash, &i.Samples, &i.Periods, &i.Backbone, &i.BackboneHash, &i.Numerics, &i.Template, &i.TemplateHash,
 			&i.Audit, &i.CompareTo, &i.Complete)
 	if errors.Is(err, sql.ErrNoRows) {
-		return errors.New("no study has begun here")
+		return ErrNoResults
 	}
 	if err != nil {
 		return err

@@ -66,10 +66,11 @@ type cell struct {
 	odds           []float64
 }
 
-func dsn(path string, readOnly bool) string {
+// dsn names a database file. One that exists is not opened read-only either: a killed process may have left a transaction to roll back.
+func dsn(path string, exists bool) string {
 	q := "?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=synchronous(FULL)"
-	if readOnly {
-		q += "&mode=ro"
+	if exists {
+		q += "&mode=rw"
 	}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + q
 }

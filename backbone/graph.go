@@ -224,5 +224,3 @@ func addMaybe(x, y *Node) *Node {
 	}
 	return Add(x, y)
 }
-
-func scalarLike(x *Node, v float64) *Node { return Scalar(x.Graph(), x.DType(), v) }

@@ -101,26 +101,10 @@ func (gr *Transformer) rotary(positions *Node, base float64, scaling *RopeScalin
 
 // rotaryFrequencies are the rotation per position of each pair of a head's dimensions.
 func rotaryFrequencies(headDim int, base float64, scaling *RopeScaling) []float32 {
+	factors := scaling.RotaryFactors(headDim, base)
 	out := make([]float32, headDim/2)
 	for i := range out {
-		f := 1 / math.Pow(base, float64(2*i)/float64(headDim))
-		if s := scaling; s != nil {
-			switch s.Type {
-			case "linear":
-				f /= s.Factor
-			case "llama3":
-				wave := 2 * math.Pi / f
-				low, high := float64(s.Original)/s.LowFreq, float64(s.Original)/s.HighFreq
-				switch {
-				case wave > low:
-					f /= s.Factor
-				case wave > high:
-					smooth := (float64(s.Original)/wave - s.LowFreq) / (s.HighFreq - s.LowFreq)
-					f = (1-smooth)*f/s.Factor + smooth*f
-				}
-			}
-		}
-		out[i] = float32(f)
+		out[i] = float32(1 / math.Pow(base, float64(2*i)/float64(headDim)) / factors[i])
 	}
 	return out
 }

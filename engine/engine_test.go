@@ -325,4 +325,3 @@ func TestHalfPrecisionConversions(t *testing.T) {
 		}
 	}
 }
-

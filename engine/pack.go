@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 
 	"lsat/prompt"
@@ -34,31 +35,62 @@ type row struct {
 const smallestRow = 64
 
 // pack lays sequences into rows and rows into batches. Sequences stay whole; a token sees its own sequence only. The result
-// depends on the sequences and options alone, so a job meets the same batches when it is run again.
+// depends on the sequences and options alone, so a job meets the same batches when it is run again. Batches are filled up with
+// empty rows to their full size, so that one compiled program serves nearly all of them; with shrink, a call that fits one row
+// gets a shorter one.
 func pack(seqs []prompt.Sequence, rowTokens, batchTokens int, shrink bool) []*batch {
-	order := make([]int, len(seqs))
 	total := 0
-	for i := range order {
-		order[i] = i
+	for i := range seqs {
 		total += len(seqs[i].Tokens)
 	}
-	sort.SliceStable(order, func(a, b int) bool { return len(seqs[order[a]].Tokens) > len(seqs[order[b]].Tokens) })
 	if shrink && total <= rowTokens {
 		rowTokens = powerOfTwo(total, smallestRow)
+		batchTokens = rowTokens
 	}
-	byTime := map[int][]*row{}
+	byTime := map[int][]int{}
 	var times []int
-	for _, i := range order {
-		n := len(seqs[i].Tokens)
+	for i := range seqs {
 		time := rowTokens
-		if n > time {
+		if n := len(seqs[i].Tokens); n > time {
 			time = powerOfTwo(n, time)
 		}
 		if _, ok := byTime[time]; !ok {
 			times = append(times, time)
 		}
+		byTime[time] = append(byTime[time], i)
+	}
+	sort.Ints(times)
+	var out []*batch
+	for _, time := range times {
+		rows := fill(seqs, byTime[time], time)
+		count := max(1, batchTokens/time)
+		for len(rows) > 0 {
+			n := min(count, len(rows))
+			out = append(out, layOut(seqs, rows[:n], count, time))
+			rows = rows[n:]
+		}
+	}
+	return out
+}
+
+// fill puts the given sequences into rows of the given length. It tries them as they come and longest first, and takes what needs
+// fewer rows; rows made by Rows come out as they are.
+func fill(seqs []prompt.Sequence, members []int, time int) []*row {
+	inOrder := firstFit(seqs, members, time)
+	sorted := append([]int(nil), members...)
+	sort.SliceStable(sorted, func(a, b int) bool { return len(seqs[sorted[a]].Tokens) > len(seqs[sorted[b]].Tokens) })
+	if r := firstFit(seqs, sorted, time); len(r) < len(inOrder) {
+		return r
+	}
+	return inOrder
+}
+
+func firstFit(seqs []prompt.Sequence, members []int, time int) []*row {
+	var rows, open []*row
+	for _, i := range members {
+		n := len(seqs[i].Tokens)
 		var home *row
-		for _, r := range byTime[time] {
+		for _, r := range open {
 			if r.used+n <= time {
 				home = r
 				break
@@ -66,22 +98,32 @@ func pack(seqs []prompt.Sequence, rowTokens, batchTokens int, shrink bool) []*ba
 		}
 		if home == nil {
 			home = &row{}
-			byTime[time] = append(byTime[time], home)
+			rows = append(rows, home)
+			open = append(open, home)
 		}
 		home.members = append(home.members, i)
-		home.used += n
-	}
-	var out []*batch
-	for _, time := range times {
-		rows := byTime[time]
-		most := max(1, batchTokens/time)
-		for len(rows) > 0 {
-			n := min(most, len(rows))
-			out = append(out, layOut(seqs, rows[:n], powerOfTwo(n, 1), time))
-			rows = rows[n:]
+		if home.used += n; home.used > time-smallestRow/8 { // full, for all that matters
+			open = slices.DeleteFunc(open, func(r *row) bool { return r == home })
 		}
 	}
-	return out
+	return rows
+}
+
+// Rows groups sequences into rows that one run of a program can take: training takes whole rows for its steps, so that little of
+// a batch is padding. Row r has the indices Rows[r]; perBatch rows make a full batch. Sequences are taken in the order given,
+// each row from a stretch of it, so a shuffled order stays shuffled.
+func (e *Engine) Rows(seqs []prompt.Sequence) (rows [][]int, perBatch int) {
+	const stretch = 64
+	for lo := 0; lo < len(seqs); lo += stretch {
+		var members []int
+		for i := lo; i < min(lo+stretch, len(seqs)); i++ {
+			members = append(members, i)
+		}
+		for _, r := range fill(seqs, members, e.options.RowTokens) {
+			rows = append(rows, r.members)
+		}
+	}
+	return rows, max(1, e.options.BatchTokens/e.options.RowTokens)
 }
 
 func powerOfTwo(n, least int) int {

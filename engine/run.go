@@ -26,7 +26,7 @@ type Options struct {
 	DType string
 	// RowTokens is the length of a packed row. Default 512. Longer sequences get rows of their own, of the next power of two.
 	RowTokens int
-	// BatchTokens bounds the tokens of one run of a program, and with them memory. Default 2048.
+	// BatchTokens bounds the tokens of one run of a program, and with them memory. Default 1536.
 	BatchTokens int
 }
 
@@ -56,7 +56,7 @@ func New(ctx context.Context, m *backbone.Model, b compute.Backend, opts Options
 		opts.RowTokens = 512
 	}
 	if opts.BatchTokens == 0 {
-		opts.BatchTokens = 2048
+		opts.BatchTokens = max(1536, opts.RowTokens)
 	}
 	if opts.RowTokens < 1 || opts.BatchTokens < opts.RowTokens {
 		return nil, fmt.Errorf("engine: rows of %d tokens in batches of %d: both must be positive and a row must fit a batch", opts.RowTokens, opts.BatchTokens)

@@ -1,8 +1,10 @@
 package train
 
 import (
+	"math"
 	"math/rand/v2"
 
+	"lsat/engine"
 	"lsat/prompt"
 )
 
@@ -30,7 +32,12 @@ type batch struct {
 	targets   int
 }
 
-func newPlan(train []prompt.Sequence, h Hyper, seed uint64) plan {
+// packer is what an engine offers that runs full rows: see engine.Engine.Rows.
+type packer interface {
+	Rows(seqs []prompt.Sequence) (rows [][]int, perBatch int)
+}
+
+func newPlan(runner engine.Runner, train []prompt.Sequence, h Hyper, seed uint64) plan {
 	p := plan{train: train}
 	var full []int
 	for i := range train {
@@ -42,20 +49,58 @@ func newPlan(train []prompt.Sequence, h Hyper, seed uint64) plan {
 		order := append([]int(nil), full...)
 		rng := rand.New(rand.NewPCG(seed, mix(seed, uint64(epoch))))
 		rng.Shuffle(len(order), func(a, b int) { order[a], order[b] = order[b], order[a] })
-		from, n := 0, 0
-		for k, i := range order {
-			n += len(train[i].Targets)
-			end := k == len(order)-1
-			// A sequence is the smallest unit, so a step takes the batch's size or as little more as there is.
-			if n >= h.Batch || end {
-				p.targets += n
-				p.starts = append(p.starts, step{order, from, k + 1, n, p.targets, end})
-				from, n = k+1, 0
-			}
+		if pk, ok := runner.(packer); ok {
+			p.byRows(pk, order, h.Batch)
+		} else {
+			p.bySequences(order, h.Batch)
 		}
 	}
 	p.steps = len(p.starts)
 	return p
+}
+
+// bySequences makes steps of the batch's size or as little more as there is: a sequence is the smallest unit.
+func (p *plan) bySequences(order []int, size int) {
+	from, n := 0, 0
+	for k, i := range order {
+		n += len(p.train[i].Targets)
+		if end := k == len(order)-1; n >= size || end {
+			p.add(order, from, k+1, n, end)
+			from, n = k+1, 0
+		}
+	}
+}
+
+// byRows makes steps of whole batches of packed rows: as many as come closest to the batch's size.
+func (p *plan) byRows(pk packer, order []int, size int) {
+	if len(order) == 0 {
+		return
+	}
+	seqs := make([]prompt.Sequence, len(order))
+	targets := 0
+	for k, i := range order {
+		seqs[k] = p.train[i]
+		targets += len(seqs[k].Targets)
+	}
+	rows, unit := pk.Rows(seqs)
+	perBatch := float64(targets) / float64(len(rows)) * float64(unit)
+	perStep := unit * max(1, int(math.Round(float64(size)/perBatch)))
+	packed := make([]int, 0, len(order))
+	for at := 0; at < len(rows); at += perStep {
+		from, n := len(packed), 0
+		for _, row := range rows[at:min(at+perStep, len(rows))] {
+			for _, k := range row {
+				packed = append(packed, order[k])
+				n += len(seqs[k].Targets)
+			}
+		}
+		p.add(packed, from, len(packed), n, at+perStep >= len(rows))
+	}
+}
+
+func (p *plan) add(order []int, from, to, targets int, last bool) {
+	p.targets += targets
+	p.starts = append(p.starts, step{order, from, to, targets, p.targets, last})
 }
 
 func (p plan) batch(i int) batch {

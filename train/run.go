@@ -79,7 +79,7 @@ func (j *job) prepare(ctx context.Context, init *adapter.Adapter) error {
 		}
 		j.adapter = a
 	}
-	if j.plan = newPlan(j.data.Train, j.hyper, j.spec.Seed); j.plan.steps == 0 {
+	if j.plan = newPlan(j.runner, j.data.Train, j.hyper, j.spec.Seed); j.plan.steps == 0 {
 		return fmt.Errorf("train: job %.12s (%s): %w", j.spec.Key(), j.spec.Train.Name, ErrNoSamples)
 	}
 	st, err := readState(j.checkpoint(), j.spec.Key(), j.adapter.NumParameters())

@@ -24,7 +24,7 @@ type Hyper struct {
 	WeightDecay float64 `json:"weight_decay" yaml:"weight_decay" koanf:"weight_decay"`
 	// Clip bounds the gradient's global norm. Default 1; negative means no bound.
 	Clip float64 `json:"clip" yaml:"clip" koanf:"clip"`
-	// Batch is the number of targets in an optimizer step. Default 128.
+	// Batch is the number of targets in an optimizer step. Default 128. Steps are made of whole packed rows, so a step has about as many.
 	Batch int `json:"batch" yaml:"batch" koanf:"batch"`
 	// Epochs is how often the training part is passed over. Default 1.
 	Epochs int `json:"epochs" yaml:"epochs" koanf:"epochs"`

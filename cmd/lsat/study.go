@@ -72,7 +72,11 @@ func runStudy(ctx context.Context, c study.Config, dir string, offline bool, std
 			if model, err = openModel(ctx, c.Backbone, c.Device, c.DType, offline, stderr); err != nil {
 				return nil, nil, err
 			}
-			t, err := prompt.New(c.Prompt, model.model.Tokenizer)
+			p, err := fitting(c.Prompt, model.model.Config.MaxSeq)
+			if err != nil {
+				return nil, nil, fmt.Errorf("%s: %w", c.Backbone, err)
+			}
+			t, err := prompt.New(p, model.model.Tokenizer)
 			return t, model.engine, err
 		},
 		Events: view.event,
@@ -85,6 +89,22 @@ func runStudy(ctx context.Context, c study.Config, dir string, offline bool, std
 		return err
 	}
 	return tellReport(dir, stdout)
+}
+
+// fitting is the template's configuration with sequences no longer than the model takes.
+func fitting(p prompt.Config, model int) (prompt.Config, error) {
+	limit := 1024 // the templates' own defaults
+	if p.Template == prompt.TallRec {
+		limit = 512
+	}
+	switch {
+	case model <= 0:
+	case p.MaxTokens > model:
+		return p, &study.KeyError{Key: "prompt.max_tokens", Msg: fmt.Sprintf("%d is more than the %d tokens that the model takes", p.MaxTokens, model)}
+	case p.MaxTokens == 0 && model < limit:
+		p.MaxTokens = model
+	}
+	return p, nil
 }
 
 // openStream reads the ratings and cuts them into periods.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lsat/internal/filelock"
+	"lsat/prompt"
 	"lsat/study"
 )
 
@@ -121,5 +122,22 @@ func TestStudyLines(t *testing.T) {
 	want := "03:04:05 a fact\n03:04:45 50%, scoring: 5 of 10, 3m20s left\n"
 	if b.String() != want {
 		t.Errorf("got %q, want %q", b.String(), want)
+	}
+}
+
+func TestFitting(t *testing.T) {
+	for _, c := range []struct {
+		template           string
+		asked, model, want int
+	}{
+		{"stream", 0, 512, 512}, {"stream", 0, 8192, 0}, {"tallrec", 0, 512, 0}, {"tallrec", 0, 256, 256}, {"stream", 300, 512, 300}, {"stream", 700, 0, 700},
+	} {
+		p, err := fitting(prompt.Config{Template: c.template, MaxTokens: c.asked}, c.model)
+		if err != nil || p.MaxTokens != c.want {
+			t.Errorf("%+v: %d, %v", c, p.MaxTokens, err)
+		}
+	}
+	if _, err := fitting(prompt.Config{MaxTokens: 600}, 512); err == nil || !strings.Contains(err.Error(), "prompt.max_tokens: 600") {
+		t.Errorf("600 of 512 tokens: %v", err)
 	}
 }

@@ -115,7 +115,7 @@ func derivedGradient(t *testing.T, e *Engine, a *adapter.Adapter, seqs []prompt.
 	}
 	defer j.close()
 	loss, sum := 0.0, make([]float32, a.NumParameters())
-	for _, b := range pack(seqs, e.options.RowTokens, e.options.BatchTokens, false) {
+	for _, b := range pack(seqs, e.options.RowTokens, e.options.BatchTokens, false, false) {
 		var args []any
 		for _, w := range e.weights.tensors {
 			args = append(args, w)

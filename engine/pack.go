@@ -35,10 +35,10 @@ type row struct {
 const smallestRow = 64
 
 // pack lays sequences into rows and rows into batches. Sequences stay whole; a token sees its own sequence only. The result
-// depends on the sequences and options alone, so a job meets the same batches when it is run again. Batches are filled up with
-// empty rows to their full size, so that one compiled program serves nearly all of them; with shrink, a call that fits one row
-// gets a shorter one.
-func pack(seqs []prompt.Sequence, rowTokens, batchTokens int, shrink bool) []*batch {
+// depends on the sequences and options alone, so a job meets the same batches when it is run again. A batch's number of rows is
+// filled up with empty ones, to the full number for wide, else to a power of two, so that a few compiled programs serve all of
+// them. With shrink, a call that fits one row gets a shorter one.
+func pack(seqs []prompt.Sequence, rowTokens, batchTokens int, wide, shrink bool) []*batch {
 	total := 0
 	for i := range seqs {
 		total += len(seqs[i].Tokens)
@@ -66,7 +66,11 @@ func pack(seqs []prompt.Sequence, rowTokens, batchTokens int, shrink bool) []*ba
 		count := max(1, batchTokens/time)
 		for len(rows) > 0 {
 			n := min(count, len(rows))
-			out = append(out, layOut(seqs, rows[:n], count, time))
+			height := min(count, powerOfTwo(n, 1))
+			if wide {
+				height = count
+			}
+			out = append(out, layOut(seqs, rows[:n], height, time))
 			rows = rows[n:]
 		}
 	}
@@ -109,10 +113,9 @@ func firstFit(seqs []prompt.Sequence, members []int, time int) []*row {
 	return rows
 }
 
-// Rows groups sequences into rows that one run of a program can take: training takes whole rows for its steps, so that little of
-// a batch is padding. Row r has the indices Rows[r]; perBatch rows make a full batch. Sequences are taken in the order given,
-// each row from a stretch of it, so a shuffled order stays shuffled.
-func (e *Engine) Rows(seqs []prompt.Sequence) (rows [][]int, perBatch int) {
+// Rows groups sequences into rows: training takes whole rows for its steps, so that little of a batch is padding. Each row holds
+// indices of seqs. Sequences are taken in the order given, each row from a stretch of it, so a shuffled order stays shuffled.
+func (e *Engine) Rows(seqs []prompt.Sequence) (rows [][]int) {
 	const stretch = 64
 	for lo := 0; lo < len(seqs); lo += stretch {
 		var members []int
@@ -123,7 +126,7 @@ func (e *Engine) Rows(seqs []prompt.Sequence) (rows [][]int, perBatch int) {
 			rows = append(rows, r.members)
 		}
 	}
-	return rows, max(1, e.options.BatchTokens/e.options.RowTokens)
+	return rows
 }
 
 func powerOfTwo(n, least int) int {

@@ -26,7 +26,7 @@ type Options struct {
 	DType string
 	// RowTokens is the length of a packed row. Default 512. Longer sequences get rows of their own, of the next power of two.
 	RowTokens int
-	// BatchTokens bounds the tokens of one run of a program, and with them memory. Default 1536.
+	// BatchTokens bounds the tokens of one run of a program, and with them memory. Default 2048.
 	BatchTokens int
 }
 
@@ -56,7 +56,7 @@ func New(ctx context.Context, m *backbone.Model, b compute.Backend, opts Options
 		opts.RowTokens = 512
 	}
 	if opts.BatchTokens == 0 {
-		opts.BatchTokens = max(1536, opts.RowTokens)
+		opts.BatchTokens = max(2048, opts.RowTokens)
 	}
 	if opts.RowTokens < 1 || opts.BatchTokens < opts.RowTokens {
 		return nil, fmt.Errorf("engine: rows of %d tokens in batches of %d: both must be positive and a row must fit a batch", opts.RowTokens, opts.BatchTokens)
@@ -115,7 +115,7 @@ func (e *Engine) Score(ctx context.Context, seqs []prompt.Sequence, ans prompt.A
 	}
 	for lo := 0; lo < len(seqs); lo += chunk {
 		part := seqs[lo:min(lo+chunk, len(seqs))]
-		for _, b := range pack(part, e.options.RowTokens, e.options.BatchTokens, len(seqs) <= chunk) {
+		for _, b := range pack(part, e.options.RowTokens, e.options.BatchTokens, true, len(seqs) <= chunk) {
 			res, err := job.run(ctx, b, 0)
 			if err != nil {
 				return nil, err
@@ -159,7 +159,7 @@ func (e *Engine) Gradient(ctx context.Context, seqs []prompt.Sequence, ans promp
 	}
 	defer job.close()
 	loss := 0.0
-	for i, b := range pack(seqs, e.options.RowTokens, e.options.BatchTokens, false) {
+	for i, b := range pack(seqs, e.options.RowTokens, e.options.BatchTokens, false, false) {
 		res, err := job.run(ctx, b, uint32(seed^seed>>32)+uint32(i)*0x9E3779B9)
 		if err != nil {
 			return 0, err

@@ -34,7 +34,7 @@ type batch struct {
 
 // packer is what an engine offers that runs full rows: see engine.Engine.Rows.
 type packer interface {
-	Rows(seqs []prompt.Sequence) (rows [][]int, perBatch int)
+	Rows(seqs []prompt.Sequence) [][]int
 }
 
 func newPlan(runner engine.Runner, train []prompt.Sequence, h Hyper, seed uint64) plan {
@@ -71,7 +71,7 @@ func (p *plan) bySequences(order []int, size int) {
 	}
 }
 
-// byRows makes steps of whole batches of packed rows: as many as come closest to the batch's size.
+// byRows makes steps of as many whole rows as come closest to the batch's size.
 func (p *plan) byRows(pk packer, order []int, size int) {
 	if len(order) == 0 {
 		return
@@ -82,9 +82,8 @@ func (p *plan) byRows(pk packer, order []int, size int) {
 		seqs[k] = p.train[i]
 		targets += len(seqs[k].Targets)
 	}
-	rows, unit := pk.Rows(seqs)
-	perBatch := float64(targets) / float64(len(rows)) * float64(unit)
-	perStep := unit * max(1, int(math.Round(float64(size)/perBatch)))
+	rows := pk.Rows(seqs)
+	perStep := max(1, int(math.Round(float64(size)*float64(len(rows))/float64(targets))))
 	packed := make([]int, 0, len(order))
 	for at := 0; at < len(rows); at += perStep {
 		from, n := len(packed), 0

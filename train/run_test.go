@@ -391,7 +391,7 @@ func TestDamagedCheckpointIsRefused(t *testing.T) {
 // Steps made of rows see every sequence once an epoch, in batches near the size asked for.
 type rowRunner struct{ linear }
 
-func (rowRunner) Rows(seqs []prompt.Sequence) ([][]int, int) {
+func (rowRunner) Rows(seqs []prompt.Sequence) [][]int {
 	var rows [][]int
 	for i := 0; i < len(seqs); i += 2 {
 		row := []int{i}
@@ -400,7 +400,7 @@ func (rowRunner) Rows(seqs []prompt.Sequence) ([][]int, int) {
 		}
 		rows = append(rows, row)
 	}
-	return rows, 2
+	return rows
 }
 
 func TestPlanSeesEverySequenceOncePerEpoch(t *testing.T) {

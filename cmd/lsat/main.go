@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"lsat/device"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -33,7 +34,10 @@ type usageError struct{ err error }
 func (u usageError) Error() string { return u.err.Error() }
 func (u usageError) Unwrap() error { return u.err }
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	device.TuneAllocator()
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // run runs one command line and returns the exit code. Errors are told on stderr, once.
 func run(args []string, stdout, stderr io.Writer) int {

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"lsat/catalog"
+	"lsat/device"
+)
+
+// What lsat score prints for plain text is what Transformers computes for it (backbone/testdata/smollm2.json).
+func TestScoreAgreesWithTransformers(t *testing.T) {
+	if _, err := catalog.Find("smollm2-135m-instruct", ""); err != nil {
+		t.Skipf("SKIPPED: needs the model: lsat pull smollm2-135m-instruct (%v)", err)
+	}
+	if _, _, _, err := device.Open(device.XLACPU); err != nil {
+		t.Skipf("SKIPPED: a real model is slow without XLA: %v", err)
+	}
+	text, err := os.ReadFile(filepath.Join("..", "..", "backbone", "testdata", "smollm2.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var golden struct {
+		Pairs     [][2]int32
+		Sequences []struct {
+			Text    string
+			Tokens  []int32
+			LogOdds [][]float64 `json:"log_odds"`
+		}
+	}
+	if err := json.Unmarshal(text, &golden); err != nil {
+		t.Fatal(err)
+	}
+	if golden.Pairs[0] != [2]int32{10539, 5230} {
+		t.Fatalf("the golden file's first pair is %v, not Yes and No", golden.Pairs[0])
+	}
+	var in bytes.Buffer
+	var want []float64
+	for _, s := range golden.Sequences {
+		if len(s.Tokens) > 60 {
+			continue
+		}
+		if err := json.NewEncoder(&in).Encode(map[string]string{"prompt": s.Text, "yes": "Yes", "no": "No"}); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, s.LogOdds[0][len(s.LogOdds[0])-1])
+	}
+	if len(want) < 3 {
+		t.Fatalf("only %d short golden prompts", len(want))
+	}
+	file := filepath.Join(t.TempDir(), "prompts.jsonl")
+	if err := os.WriteFile(file, in.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	if code := run([]string{"score", "--backbone", "smollm2-135m-instruct", "--offline", "--dtype", "f32", "--prompts", file, "--json"}, &stdout, &stderr); code != exitOK {
+		t.Fatalf("exit code %d: %s", code, stderr.String())
+	}
+	dec := json.NewDecoder(&stdout)
+	for i, w := range want {
+		var s scored
+		if err := dec.Decode(&s); err != nil {
+			t.Fatal(err)
+		}
+		if s.Line != i+1 || math.Abs(s.LogOdds-w) > 1e-3 {
+			t.Errorf("line %d: log-odds %v, Transformers has %v", s.Line, s.LogOdds, w)
+		}
+	}
+}
+
+func TestScoreNamesBadLines(t *testing.T) {
+	for text, says := range map[string]string{
+		"":                          "no prompts",
+		"{\"prompt\": \"a\"}\n":     `p.jsonl:1: needs "prompt", "yes" and "no"`,
+		"\n{\"prompt\": 3}\n":       "p.jsonl:2:",
+		"not json":                  "p.jsonl:1:",
+		`{"prompt":"a","yes":"Y",`:  "p.jsonl:1:",
+		strings.Repeat("x", 20<<20): "p.jsonl:1:",
+	} {
+		_, err := readPrompts("p.jsonl", strings.NewReader(text), words{})
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%.40q: %v, want %q", text, err, says)
+		}
+	}
+}
+
+// words is a tokenizer with one token a byte.
+type words struct{}
+
+func (words) Encode(text string) []int32 {
+	var out []int32
+	for _, b := range []byte(text) {
+		out = append(out, int32(b))
+	}
+	return out
+}
+func (words) Decode([]int32) string   { return "" }
+func (words) ID(string) (int32, bool) { return 0, false }
+func (words) BOS() (int32, bool)      { return 0, false }
+func (words) Hash() string            { return "words" }

@@ -62,7 +62,7 @@ func TestMeansByHand(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Without smoothing: p(1) = 1/2, p(2) = 1, an unknown item has m = 2/3.
-	for k, p := range []float64{1 + (0 - .5), 2./3 + (1 - 1)} {
+	for k, p := range []float64{1 - .5, 2. / 3} { // p(item) plus the mean residual of the history: 0 - 1/2, and 1 - 1
 		if want := math.Log(p / (1 - p)); math.Abs(got[k]-want) > 1e-12 {
 			t.Errorf("without smoothing, score %d: got %v, want %v", k, got[k], want)
 		}

@@ -122,7 +122,7 @@ func derivedGradient(t *testing.T, e *Engine, a *adapter.Adapter, seqs []prompt.
 		}
 		args = append(args, j.factors...)
 		args = append(args, b.arguments(j.heads, true, 0)[:9]...)
-		res, err := exec.Exec(args...)
+		res, err := exec.Call(args...)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -241,7 +241,7 @@ func (j *job) run(ctx context.Context, b *batch, seed uint32) ([]*tensors.Tensor
 	args = append(args, j.factors...)
 	own := b.arguments(j.heads, j.train, seed)
 	defer release(own...)
-	res, err := j.program.Exec(append(args, own...)...)
+	res, err := j.program.Call(append(args, own...)...)
 	if err != nil {
 		return nil, fmt.Errorf("engine: %d rows of %d tokens: %w", b.rows, b.time, err)
 	}

@@ -148,7 +148,7 @@ func (r reader) value(n *yaml.Node, t reflect.Type, key string) (any, error) {
 		return n.Value, nil
 	case reflect.Bool:
 		var b bool
-		err, v = n.Decode(&b), b
+		err = n.Decode(&b)
 		v = b
 	case reflect.Int, reflect.Int64:
 		var i int
@@ -185,7 +185,7 @@ func (r reader) mapping(n *yaml.Node, t reflect.Type, key string) (any, error) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		kn, vn := n.Content[i], n.Content[i+1]
 		path := join(key, kn.Value)
-		ft := t
+		var ft reflect.Type
 		if t.Kind() == reflect.Map {
 			ft = t.Elem()
 		} else {

@@ -46,7 +46,7 @@ func dieAt(t *testing.T, dir string, n int) (died bool) {
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			if r != errKilled {
+			if err, ok := r.(error); !ok || !errors.Is(err, errKilled) {
 				panic(r)
 			}
 			died = true
@@ -133,7 +133,7 @@ func TestDeathWithRealTraining(t *testing.T) {
 		}
 		defer func() {
 			if r := recover(); r != nil {
-				if r != errKilled {
+				if err, ok := r.(error); !ok || !errors.Is(err, errKilled) {
 					panic(r)
 				}
 				err = errKilled

@@ -418,7 +418,7 @@ func TestErrorsOfTheEngineAndOfTrainingAreNamed(t *testing.T) {
 	}
 }
 
-type nanRunner struct{ fakeRunner }
+type nanRunner struct{}
 
 func (nanRunner) BackboneHash() string { return "nan" }
 func (nanRunner) Numerics() string     { return "nan" }

@@ -9,7 +9,7 @@ var byteChars, charBytes = func() (chars [256]string, bytes map[rune]byte) {
 	next := rune(0x100)
 	for b := range 256 {
 		r := rune(b)
-		if !(b >= '!' && b <= '~' || b >= 0xA1 && b <= 0xAC || b >= 0xAE) {
+		if printable := b >= '!' && b <= '~' || b >= 0xA1 && b <= 0xAC || b >= 0xAE; !printable {
 			r = next
 			next++
 		}

@@ -170,7 +170,7 @@ func (p *parser) group(fold bool) (*tree, error) {
 }
 
 func (p *parser) quantified(atom *tree) (*tree, error) {
-	lo, hi := 1, 1
+	var lo, hi int
 	counted := false
 	switch p.peek() {
 	case '?':

@@ -56,18 +56,18 @@ type marker struct {
 // are not special match as in Hugging Face's tokenizers with encode_special_tokens set. Bytes that are not UTF-8 count as
 // U+FFFD, one for each maximal invalid part.
 func (t *Tokenizer) Encode(text string) []int32 {
-	return t.codec.encode(make([]int32, 0, len(text)/3+2), toValidUTF8(text), false)
+	return t.encode(make([]int32, 0, len(text)/3+2), toValidUTF8(text), false)
 }
 
 // EncodeSpecial is Encode for trusted text, such as a chat template: special tokens written out in the text become their
 // ids. It adds none by itself (Hugging Face: encode(text, add_special_tokens=False)).
 func (t *Tokenizer) EncodeSpecial(text string) []int32 {
-	return t.codec.encode(make([]int32, 0, len(text)/3+2), toValidUTF8(text), true)
+	return t.encode(make([]int32, 0, len(text)/3+2), toValidUTF8(text), true)
 }
 
 // Decode returns the text of the ids, special tokens included where the tokenizer's own decoder shows them. Ids outside
 // of the vocabulary are left out; bytes that form no UTF-8 come out as U+FFFD.
-func (t *Tokenizer) Decode(ids []int32) string { return t.codec.decode(ids) }
+func (t *Tokenizer) Decode(ids []int32) string { return t.decode(ids) }
 
 // ID returns the id of one vocabulary entry as it is written in the vocabulary, e.g. "<|im_start|>" or "ĠYes", and whether
 // there is one.
@@ -130,16 +130,18 @@ func invalidLen(s string) int {
 		want = 2
 	case c >= 0xE0 && c <= 0xEF:
 		want = 3
-		if c == 0xE0 {
+		switch c {
+		case 0xE0:
 			lo = 0xA0
-		} else if c == 0xED {
+		case 0xED:
 			hi = 0x9F
 		}
 	case c >= 0xF0 && c <= 0xF4:
 		want = 4
-		if c == 0xF0 {
+		switch c {
+		case 0xF0:
 			lo = 0x90
-		} else if c == 0xF4 {
+		case 0xF4:
 			hi = 0x8F
 		}
 	default:

@@ -55,10 +55,10 @@ type Transformer struct {
 
 // tape keeps what the backward pass of one layer needs.
 type tape struct {
-	x, attnIn, q, k, v, probs, attnOut, attnProj *Node
-	mid, mlpIn, gate, up, gated, down            *Node
-	qPre, kPre                                   *Node // before the q/k norms
-	lora                                         map[string]*loraTape
+	x, attnIn, q, k, v, probs, attended, attnProj *Node
+	mid, mlpIn, gate, up, gated, down             *Node
+	qPre, kPre                                    *Node // before the q/k norms
+	lora                                          map[string]*loraTape
 }
 
 type loraTape struct {
@@ -158,12 +158,12 @@ func (gr *Transformer) layer(n int, x *Node, targets *Node) (*Node, *tape) {
 	t.q, t.k, t.v = gr.splitQuery(q), gr.splitKeyValue(k), gr.splitKeyValue(v)
 	var o *Node
 	o, t.probs = gr.attend(t.q, t.k, t.v, gr.mask[gr.kind(n)])
+	t.attended = o
 	o = gr.joinQuery(o)
 	if n == cfg.Layers-1 {
 		rows := ExpandAxes(targets, -1)
 		o, x = Gather(o, rows), Gather(x, rows)
 	}
-	t.attnOut = o
 
 	proj := dense(o, gr.weight(n, "o"))
 	if b := gr.weight(n, "o.bias"); b != nil {

@@ -53,11 +53,10 @@ func (gr *Transformer) layerBack(n int, t *tape, targets, dx *Node, needInput bo
 	}
 	do := denseBack(dProj, gr.weight(n, "o"))
 	do = addMaybe(do, gr.loraBack(n, t, "attn_out", map[string]*Node{"o_proj": dProj}, true, grads))
-	o := t.attnOut
 	if n == cfg.Layers-1 { // from the target rows back to all rows
-		do, o, dMid = gr.scatterRows(do, targets), gr.scatterRows(o, targets), gr.scatterRows(dMid, targets)
+		do, dMid = gr.scatterRows(do, targets), gr.scatterRows(dMid, targets)
 	}
-	dq, dk, dv := gr.attendBack(t.q, t.k, t.v, t.probs, gr.splitQuery(o), gr.splitQuery(do))
+	dq, dk, dv := gr.attendBack(t.q, t.k, t.v, t.probs, t.attended, gr.splitQuery(do))
 	dqFlat := gr.rotate(gr.joinQuery(dq), cfg.Heads, gr.kind(n), true)
 	dkFlat := gr.rotate(gr.joinKeyValue(dk), cfg.KVHeads, gr.kind(n), true)
 	dvFlat := gr.joinKeyValue(dv)

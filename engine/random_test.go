@@ -99,7 +99,7 @@ func randomSequences(n, vocab int, seed uint64) []prompt.Sequence {
 				s.Steps[k] = int32(k/5) - 1
 			}
 		}
-		for k := 4; k < length; k += 5 {
+		for k := 0; k < length; k += 4 { // the first token too: padding points there
 			s.Targets = append(s.Targets, prompt.Target{Position: int32(k), Label: rng.IntN(2) == 1, Sample: int32(100*i + k)})
 		}
 		out[i] = s

@@ -2,7 +2,6 @@ package adapter
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 )
@@ -79,44 +78,4 @@ func (c Combination) Fuse(long, short *Adapter) (*Adapter, *Truncation, error) {
 func Combine(kind string, long, short *Adapter, w float64, rank int) (*Adapter, error) {
 	a, _, err := Combination{Kind: kind, Weight: w, Rank: rank}.Fuse(long, short)
 	return a, err
-}
-
-// EnsembleLogOdds mixes two scores: the log-odds of w*p_long + (1-w)*p_short, where p is the logistic function of a log-odds. Everything stays in logarithms,
-// so that nothing saturates in the tails. It returns nil where the two differ in length or w is not in [0, 1].
-func EnsembleLogOdds(long, short []float64, w float64) []float64 {
-	if len(long) != len(short) || !(w >= 0 && w <= 1) {
-		return nil
-	}
-	switch w {
-	case 1:
-		return slices.Clone(long)
-	case 0:
-		return slices.Clone(short)
-	}
-	out := make([]float64, len(long))
-	lw, lv := math.Log(w), math.Log1p(-w)
-	for i, x := range long {
-		y := short[i]
-		yes := logSumExp(lw+logSigmoid(x), lv+logSigmoid(y))
-		no := logSumExp(lw+logSigmoid(-x), lv+logSigmoid(-y))
-		out[i] = yes - no
-	}
-	return out
-}
-
-// logSigmoid is log(1/(1+exp(-x))).
-func logSigmoid(x float64) float64 {
-	if x >= 0 {
-		return -math.Log1p(math.Exp(-x))
-	}
-	return x - math.Log1p(math.Exp(x))
-}
-
-// logSumExp is log(exp(x)+exp(y)).
-func logSumExp(x, y float64) float64 {
-	hi, lo := max(x, y), min(x, y)
-	if math.IsInf(hi, 0) {
-		return hi
-	}
-	return hi + math.Log1p(math.Exp(lo-hi))
 }

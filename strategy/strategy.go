@@ -6,6 +6,7 @@ package strategy
 import (
 	"errors"
 	"fmt"
+	"lsat/adapter"
 	"sort"
 	"strconv"
 	"strings"
@@ -33,15 +34,15 @@ const (
 	// Bare serves the frozen backbone without any adapter.
 	Bare Kind = "bare"
 	// Single serves one adapter.
-	Single Kind = "single"
+	Single Kind = adapter.Single
 	// Ensemble serves w*p_long + (1-w)*p_short (LSAT-EN).
-	Ensemble Kind = "ensemble"
+	Ensemble Kind = adapter.Ensemble
 	// FusePaper serves the elementwise sum of the factors, w*A_long + (1-w)*A_short and the same for B (LSAT-TA).
-	FusePaper Kind = "fuse-paper"
+	FusePaper Kind = adapter.Paper
 	// FusePEFT serves PEFT's linear merge of the factors.
-	FusePEFT Kind = "fuse-peft"
+	FusePEFT Kind = adapter.PEFT
 	// FuseExact serves the exact weighted sum of the two updates, at twice the rank.
-	FuseExact Kind = "fuse-exact"
+	FuseExact Kind = adapter.Exact
 )
 
 // Combination is what serves the period after an update.

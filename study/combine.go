@@ -158,18 +158,7 @@ func fuse(kind strategy.Kind, w float64, long, short kept) (kept, error) {
 	case 0:
 		return short, nil
 	}
-	var a *adapter.Adapter
-	var err error
-	switch kind {
-	case strategy.FusePaper:
-		a, err = adapter.FusePaper(long.adapter, short.adapter, w)
-	case strategy.FusePEFT:
-		a, err = adapter.FusePEFT([]*adapter.Adapter{long.adapter, short.adapter}, []float64{w, 1 - w})
-	case strategy.FuseExact:
-		a, err = adapter.FuseExact([]*adapter.Adapter{long.adapter, short.adapter}, []float64{w, 1 - w})
-	default:
-		err = fmt.Errorf("study: %q is not a kind of fusion", kind)
-	}
+	a, err := adapter.Combine(string(kind), long.adapter, short.adapter, w, 0)
 	if err != nil {
 		return kept{}, err
 	}

@@ -166,7 +166,7 @@ func pjrtCPU() Entry {
 	const so = "pjrt_c_api_cpu_plugin.so"
 	return Entry{
 		Name: "pjrt-cpu", Kind: Plugin, Title: "XLA's PJRT plugin for x86-64 CPUs, Linux with glibc 2.27 or later",
-		License: "Apache-2.0", Redistributable: true, Home: "the Python package lammps-jax-pjrt-cpu",
+		License: "Apache-2.0", Redistributable: true, Home: "https://github.com/abhijeetgangan/lammps-jax",
 		Size: 62711338, Main: so,
 		Files:   []File{{so, "ad1309ac822b1b24d51b7f9947c7c9fa9ef5d67f390584cbc3d1fa2428fed9c2", 201600336}},
 		Sources: []Source{pipSource(Step{Pip: "lammps-jax-pjrt-cpu==0.11.2", Size: 62711338, Members: []Member{{"lammps_jax_pjrt_cpu/" + so, so}}})},

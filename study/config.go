@@ -30,7 +30,8 @@ type Config struct {
 
 	// Strategies are the rows of the table, in order. Default: all but the variants of fusion and zero-shot. See strategy.Names.
 	Strategies []string `koanf:"strategies"`
-	// References are the baselines beside them (see package baseline). Default "means" (on D_0 … D_t) and "means-newest" (on D_t alone).
+	// References are the baselines beside them (see package baseline). Default "means" (on D_0 … D_t) and "means-newest" (on D_t alone). "history" is the share of likes in
+	// a sample's own history, with no look at the item.
 	References []string `koanf:"references"`
 	// CompareTo is the strategy that all others are compared with. Default "lsat-ensemble-N" with N = LongPeriods, where that is among
 	// the strategies; else the first of them.

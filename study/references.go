@@ -20,7 +20,7 @@ type reference struct {
 }
 
 // baselines are the references by name.
-var baselines = map[string]baseline.Baseline{"means": baseline.Means{}}
+var baselines = map[string]baseline.Baseline{"means": baseline.Means{}, "history": baseline.History{}}
 
 // references makes the baselines that the configuration names.
 func references(c Config) ([]reference, error) {
@@ -84,6 +84,9 @@ func AboutReference(name string) string {
 	b, ok := baselines[base]
 	if !ok {
 		return name
+	}
+	if base == "history" { // it learns from no period
+		return b.Name() + ", no language model"
 	}
 	if newest {
 		return b.Name() + " of D_t alone, no language model"

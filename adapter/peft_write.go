@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"lsat/internal/atomicfile"
 	"lsat/internal/safetensors"
 )
 
@@ -50,7 +51,7 @@ func write(dir string, a *Adapter, replace bool) error {
 	if err := place(tmp, dir, replace); err != nil {
 		return fmt.Errorf("adapter: write %s: %w", dir, err)
 	}
-	if err := syncDir(parent); err != nil {
+	if err := atomicfile.SyncDir(parent); err != nil {
 		return fmt.Errorf("adapter: write %s: %w", dir, err)
 	}
 	return nil
@@ -65,7 +66,7 @@ func fill(dir string, a *Adapter) error {
 	if err != nil {
 		return err
 	}
-	if err := writeSynced(filepath.Join(dir, configFile), func(w io.Writer) error {
+	if err := atomicfile.Write(filepath.Join(dir, configFile), 0o644, func(w io.Writer) error {
 		_, err := w.Write(append(text, '\n'))
 		return err
 	}); err != nil {
@@ -78,12 +79,9 @@ func fill(dir string, a *Adapter) error {
 			safetensors.Tensor{Name: name + ".lora_A.weight", Shape: []int{f.A.Rows, f.A.Cols}, Data: f.A.Data},
 			safetensors.Tensor{Name: name + ".lora_B.weight", Shape: []int{f.B.Rows, f.B.Cols}, Data: f.B.Data})
 	}
-	if err := writeSynced(filepath.Join(dir, tensorsFile), func(w io.Writer) error {
+	return atomicfile.Write(filepath.Join(dir, tensorsFile), 0o644, func(w io.Writer) error {
 		return safetensors.Write(w, tensors, map[string]string{"format": "pt"})
-	}); err != nil {
-		return err
-	}
-	return syncDir(dir)
+	})
 }
 
 // place renames tmp to dir.
@@ -108,29 +106,4 @@ func place(tmp, dir string, replace bool) error {
 		return errors.Join(err, os.Rename(old, dir))
 	}
 	return os.RemoveAll(old)
-}
-
-func writeSynced(path string, write func(io.Writer) error) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	if err := write(f); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := f.Sync(); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	return f.Close()
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) { // some file systems cannot sync directories
-		return errors.Join(err, d.Close())
-	}
-	return d.Close()
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"lsat/backbone"
+	"lsat/internal/halffloat"
 )
 
 // deviceWeights are a backbone's weights on a device, in the layout that backbone.Transformer reads: q, k and v stacked as
@@ -25,15 +26,15 @@ type deviceWeights struct {
 
 // uploadWeights converts every weight to dtype (norms and biases too) and moves it to the device.
 func uploadWeights(b compute.Backend, m *backbone.Model, dtype dtypes.DType) (*deviceWeights, error) {
-	groups := map[string][]string{}
+	distinct := map[string]bool{}
 	for name := range m.Weights {
 		if name == "head" {
 			continue
 		}
-		groups[deviceName(name)] = nil
+		distinct[deviceName(name)] = true
 	}
 	w := &deviceWeights{}
-	for name := range groups {
+	for name := range distinct {
 		w.names = append(w.names, name)
 	}
 	sort.Strings(w.names)
@@ -138,7 +139,7 @@ func appendAs(dst []byte, w backbone.Weight, dtype dtypes.DType) []byte {
 	for i := range n {
 		v := element(w, i)
 		if size == 2 {
-			binary.LittleEndian.PutUint16(dst[at+2*i:], toBF16(v))
+			binary.LittleEndian.PutUint16(dst[at+2*i:], halffloat.ToBF16(v))
 		} else {
 			binary.LittleEndian.PutUint32(dst[at+4*i:], math.Float32bits(v))
 		}
@@ -158,36 +159,12 @@ func elements(w backbone.Weight) int {
 func element(w backbone.Weight, i int) float32 {
 	switch w.DType {
 	case backbone.BF16:
-		return math.Float32frombits(uint32(binary.LittleEndian.Uint16(w.Bytes[2*i:])) << 16)
+		return halffloat.FromBF16(binary.LittleEndian.Uint16(w.Bytes[2*i:]))
 	case backbone.F16:
-		return halfToFloat(binary.LittleEndian.Uint16(w.Bytes[2*i:]))
+		return halffloat.FromF16(binary.LittleEndian.Uint16(w.Bytes[2*i:]))
 	default:
 		return math.Float32frombits(binary.LittleEndian.Uint32(w.Bytes[4*i:]))
 	}
-}
-
-// toBF16 rounds to the nearest bfloat16, ties to even.
-func toBF16(v float32) uint16 {
-	bits := math.Float32bits(v)
-	if bits&0x7FFFFFFF > 0x7F800000 { // NaN stays NaN
-		return uint16(bits>>16) | 0x40
-	}
-	return uint16((bits + 0x7FFF + (bits>>16)&1) >> 16)
-}
-
-func halfToFloat(h uint16) float32 {
-	sign, exp, frac := uint32(h>>15)<<31, uint32(h>>10)&0x1F, uint32(h)&0x3FF
-	switch exp {
-	case 0:
-		v := float32(frac) / (1 << 24)
-		if sign != 0 {
-			v = -v
-		}
-		return v
-	case 0x1F:
-		return math.Float32frombits(sign | 0x7F800000 | frac<<13)
-	}
-	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 }
 
 // headRows returns the output head's rows of the two answer words, [2, hidden].

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Write lets write fill a temporary file in path's directory, syncs it and renames it to path. Whatever happens before the
@@ -43,17 +44,17 @@ func Write(path string, perm os.FileMode, write func(io.Writer) error) (err erro
 	if err := os.Rename(tmp, path); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return SyncDir(dir)
 }
 
-// syncDir makes the rename itself survive a power failure.
-func syncDir(dir string) error {
+// SyncDir makes the renames inside a directory survive a power failure, where the file system can sync directories at all.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = d.Close() }() // opened for reading only
-	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) {
 		return err
 	}
 	return nil

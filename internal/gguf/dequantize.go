@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"lsat/internal/halffloat"
 )
 
 // Dequantize writes elements from to to (a multiple of the format's block each, in row-major order) of a tensor as little-endian float32
@@ -62,17 +64,7 @@ func (t Tensor) Float32s() ([]float32, error) {
 func put(dst []byte, i int, v float32) { binary.LittleEndian.PutUint32(dst[4*i:], math.Float32bits(v)) }
 
 // half reads an IEEE 754 binary16 number.
-func half(b []byte) float32 {
-	h := binary.LittleEndian.Uint16(b)
-	sign, exp, frac := uint32(h>>15)<<31, uint32(h>>10)&31, uint32(h)&1023
-	switch exp {
-	case 0: // zero or subnormal
-		return math.Float32frombits(sign | math.Float32bits(float32(frac)/(1<<24)))
-	case 31:
-		return math.Float32frombits(sign | 0xff<<23 | frac<<13)
-	}
-	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
-}
+func half(b []byte) float32 { return halffloat.FromF16(binary.LittleEndian.Uint16(b)) }
 
 // The simple formats: blocks of 32 with a scale d, and a minimum m in the _1 formats. Byte i of the quants holds element i in its
 // low half and element i+16 in its high half.

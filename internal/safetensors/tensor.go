@@ -7,6 +7,8 @@ import (
 	"io"
 	"math"
 	"os"
+
+	"lsat/internal/halffloat"
 )
 
 // Tensor is a float32 tensor in memory, row-major.
@@ -62,30 +64,17 @@ func Float32s(dtype string, raw []byte) ([]float32, error) {
 	case "BF16":
 		out := make([]float32, len(raw)/2)
 		for i := range out {
-			out[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(raw[2*i:])) << 16)
+			out[i] = halffloat.FromBF16(binary.LittleEndian.Uint16(raw[2*i:]))
 		}
 		return out, nil
 	case "F16":
 		out := make([]float32, len(raw)/2)
 		for i := range out {
-			out[i] = fromHalf(binary.LittleEndian.Uint16(raw[2*i:]))
+			out[i] = halffloat.FromF16(binary.LittleEndian.Uint16(raw[2*i:]))
 		}
 		return out, nil
 	}
 	return nil, fmt.Errorf("element type %s is not one of F32, F16, BF16", dtype)
-}
-
-// fromHalf widens an IEEE 754 binary16 number; every one is a float32.
-func fromHalf(h uint16) float32 {
-	sign := uint32(h>>15) << 31
-	exp, frac := uint32(h>>10)&31, uint32(h)&1023
-	switch exp {
-	case 0: // zero or subnormal: frac * 2^-24
-		return math.Float32frombits(sign | math.Float32bits(float32(frac)/(1<<24)))
-	case 31:
-		return math.Float32frombits(sign | 0xff<<23 | frac<<13)
-	}
-	return math.Float32frombits(sign | (exp+127-15)<<23 | frac<<13)
 }
 
 // Write writes tensors as F32, in the order given, with the metadata.

@@ -61,7 +61,7 @@ func BenchmarkStep(b *testing.B) {
 	cfg := smolShape()
 	m := randomModel(cfg, 1)
 	for _, shape := range [][2]int{{2, 512}, {4, 512}} {
-		e, err := New(context.Background(), m, backend, Options{RowTokens: shape[1], BatchTokens: shape[0] * shape[1]})
+		e, err := New(context.Background(), m, backend, Options{DType: device.DType(device.XLACPU), RowTokens: shape[1], BatchTokens: shape[0] * shape[1]})
 		if err != nil {
 			b.Fatal(err)
 		}

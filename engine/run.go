@@ -22,7 +22,7 @@ var ErrNotFinite = errors.New("result is not finite")
 
 // Options configure an engine. The zero value of a field means its default.
 type Options struct {
-	// DType is the type of weights and activations: "bf16" or "f32". Default: bf16 on XLA, f32 on the Go backend.
+	// DType is the type of weights and activations: "bf16" or "f32". Default "f32"; device.DType gives a device's fastest.
 	DType string
 	// RowTokens is the length of a packed row. Default 512. Longer sequences get rows of their own, of the next power of two.
 	RowTokens int
@@ -47,10 +47,7 @@ var _ Runner = (*Engine)(nil)
 // New puts a model on a backend. The model may be closed afterwards only together with the engine: answer rows are read from it.
 func New(ctx context.Context, m *backbone.Model, b compute.Backend, opts Options) (*Engine, error) {
 	if opts.DType == "" {
-		opts.DType = "bf16"
-		if b.Name() == "go" {
-			opts.DType = "f32"
-		}
+		opts.DType = "f32"
 	}
 	if opts.RowTokens == 0 {
 		opts.RowTokens = 512

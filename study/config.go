@@ -20,8 +20,8 @@ type Config struct {
 	Backbone string `koanf:"backbone"`
 	// Device is "auto", "go", "xla:cpu" or "xla:cuda". Default "auto", the fastest one found.
 	Device string `koanf:"device"`
-	// DType is the data type of the frozen weights and of the products: "bf16", "f32" or "auto". Default "auto": bf16 under XLA, f32
-	// on the Go backend.
+	// DType is the data type of the frozen weights and of the products: "bf16", "f32" or "auto". Default "auto": bf16 on CUDA and on
+	// processors that have bfloat16 instructions, f32 elsewhere.
 	DType string `koanf:"dtype"`
 	// Adapter is the shape of every adapter.
 	Adapter Adapter `koanf:"adapter"`

@@ -52,7 +52,7 @@ is tokenized as Hugging Face's tokenizer does it, with its beginning-of-sequence
 	f.StringVar(&o.adapter, "adapter", "", "PEFT directory of a LoRA adapter (default: the bare backbone)")
 	f.StringVar(&o.prompts, "prompts", "", "file of prompts, one JSON object a line; - reads standard input")
 	f.StringVar(&o.device, "device", "auto", "auto, xla:cuda, xla:cpu or go")
-	f.StringVar(&o.dtype, "dtype", "auto", "f32, bf16 or auto (bf16 on XLA, f32 on go)")
+	f.StringVar(&o.dtype, "dtype", "auto", "f32, bf16 or auto (bf16 where the device has instructions for it)")
 	f.BoolVar(&o.json, "json", false, "print JSON lines")
 	f.BoolVar(&o.offline, "offline", false, "use only what is in the cache")
 	return cmd

@@ -57,7 +57,7 @@ func openModel(ctx context.Context, name, deviceName, dtype string, offline bool
 		return nil, err
 	}
 	if dtype == "auto" {
-		dtype = "" // the engine's own choice for the backend
+		dtype = device.DType(on)
 	}
 	e, err := engine.New(ctx, m, b, engine.Options{DType: dtype})
 	if err != nil {

@@ -22,6 +22,6 @@ type Runner interface {
 	// Score returns the log-odds of every target of every sequence, in the order given. A nil adapter scores the bare backbone.
 	Score(ctx context.Context, seqs []prompt.Sequence, ans prompt.Answers, a *adapter.Adapter, progress Progress) ([][]float64, error)
 	// Gradient adds, over all targets of the sequences, the gradient of the summed loss -log p(label) with respect to the adapter, in
-	// the order of adapter.Flatten, to grad, and returns the summed loss. Dropout is drawn from seed; 0 means none.
+	// the order of adapter.Flatten, to grad, and returns the summed loss. p is that of the model's log-odds plus the target's Offset. Dropout is drawn from seed; 0 means none.
 	Gradient(ctx context.Context, seqs []prompt.Sequence, ans prompt.Answers, a *adapter.Adapter, dropout float64, seed uint64, grad []float32) (loss float64, err error)
 }

@@ -100,8 +100,8 @@ func derivedGradient(t *testing.T, e *Engine, a *adapter.Adapter, seqs []prompt.
 		}
 		in := args[n+2*len(keys):]
 		logOdds, _ := tr.LogOdds(backbone.Inputs{Tokens: in[0], Positions: in[1], Segments: in[2], Steps: in[3], Lowest: in[4], Targets: in[5], Heads: in[6]})
-		labels, weights := in[7], in[8]
-		p := graph.Sigmoid(logOdds)
+		labels, weights, offsets := in[7], in[8], in[9]
+		p := graph.Sigmoid(graph.Add(logOdds, offsets))
 		ce := graph.Neg(graph.Add(graph.Mul(labels, graph.Log(p)), graph.Mul(graph.OneMinus(labels), graph.Log(graph.OneMinus(p)))))
 		loss := graph.ReduceAllSum(graph.Mul(ce, weights))
 		return append([]*graph.Node{loss}, graph.Gradient(loss, factors...)...)
@@ -121,7 +121,7 @@ func derivedGradient(t *testing.T, e *Engine, a *adapter.Adapter, seqs []prompt.
 			args = append(args, w)
 		}
 		args = append(args, j.factors...)
-		args = append(args, b.arguments(j.heads, true, 0)[:9]...)
+		args = append(args, b.arguments(j.heads, true, 0)[:10]...)
 		res, err := exec.Call(args...)
 		if err != nil {
 			t.Fatal(err)

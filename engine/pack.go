@@ -22,7 +22,7 @@ type batch struct {
 	rows, time                                 int
 	tokens, positions, segments, steps, lowest []int32 // [rows*time]
 	targets                                    []int32 // [capacity] indices into rows*time; padding points at 0
-	labels, weights                            []float32
+	labels, weights, offsets                   []float32
 	places                                     []place // of the real targets, in the order of targets
 }
 
@@ -166,6 +166,7 @@ func layOut(seqs []prompt.Sequence, rows []*row, count, time int) *batch {
 				}
 				b.labels = append(b.labels, label)
 				b.weights = append(b.weights, 1)
+				b.offsets = append(b.offsets, t.Offset)
 				b.places = append(b.places, place{i, k})
 			}
 			at += len(seq.Tokens)
@@ -179,6 +180,7 @@ func layOut(seqs []prompt.Sequence, rows []*row, count, time int) *batch {
 		b.targets = append(b.targets, 0)
 		b.labels = append(b.labels, 0)
 		b.weights = append(b.weights, 0)
+		b.offsets = append(b.offsets, 0)
 	}
 	return b
 }

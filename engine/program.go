@@ -46,7 +46,7 @@ func (e *Engine) program(a *adapter.Adapter, train bool, dropout float64) (*grap
 }
 
 // build is the graph of one program. Its arguments are, in order: the weights, the adapter's factors (A, B per key), the batch
-// and, for training, labels, weights and the dropout seed. A scoring program returns log-odds; a training program the summed
+// and, for training, labels, weights, offsets and the dropout seed. A scoring program returns log-odds; a training program the summed
 // loss and the factors' gradients in the order of the arguments.
 func (e *Engine) build(args []*graph.Node, keys []adapter.Key, sig signature) []*graph.Node {
 	next := func() *graph.Node {
@@ -69,10 +69,10 @@ func (e *Engine) build(args []*graph.Node, keys []adapter.Key, sig signature) []
 		logOdds, _ := tr.LogOdds(in)
 		return []*graph.Node{logOdds}
 	}
-	labels, weights, seed := next(), next(), next()
+	labels, weights, offsets, seed := next(), next(), next(), next()
 	tr.Dropout = backbone.Dropout{Rate: sig.dropout, Seed: seed}
 	logOdds, tape := tr.LogOdds(in)
-	loss, d := backbone.Loss(logOdds, labels, weights)
+	loss, d := backbone.Loss(graph.Add(logOdds, offsets), labels, weights)
 	grads := tr.Gradients(tape, d)
 	out := []*graph.Node{loss}
 	for _, k := range keys {
@@ -95,6 +95,7 @@ func (b *batch) arguments(heads []float32, train bool, seed uint32) []any {
 		args = append(args,
 			tensors.FromFlatDataAndDimensions(b.labels, len(b.labels)),
 			tensors.FromFlatDataAndDimensions(b.weights, len(b.weights)),
+			tensors.FromFlatDataAndDimensions(b.offsets, len(b.offsets)),
 			tensors.FromScalar(seed))
 	}
 	return args

@@ -100,7 +100,7 @@ func randomSequences(n, vocab int, seed uint64) []prompt.Sequence {
 			}
 		}
 		for k := 0; k < length; k += 4 { // the first token too: padding points there
-			s.Targets = append(s.Targets, prompt.Target{Position: int32(k), Label: rng.IntN(2) == 1, Sample: int32(100*i + k)})
+			s.Targets = append(s.Targets, prompt.Target{Position: int32(k), Label: rng.IntN(2) == 1, Sample: int32(100*i + k), Offset: float32(k%3) - .7})
 		}
 		out[i] = s
 	}

@@ -10,6 +10,9 @@ type Target struct {
 	Label bool
 	// Sample is the index of the sample in its period.Stream, or the line number for prompts that come from a file.
 	Sample int32
+	// Offset is a log-odds known beforehand, a prior's, that training adds to the model's own: the model then learns what the prior does not
+	// know. Scores are the model's alone.
+	Offset float32
 }
 
 // Sequence is everything the model sees: token ids, and the places where it is asked.

@@ -161,6 +161,22 @@ func TestMarkdownTable(t *testing.T) {
 	}
 }
 
+func TestCoefficientsAreAveragedOverSeeds(t *testing.T) {
+	r := results()
+	for i, c := range r.Cells {
+		if c.Strategy == "lsat-ensemble-2" && c.Period == 3 {
+			r.Cells[i].Coefficients = []study.Coefficient{{Part: "intercept", Value: -.25}, {Part: "prior", Value: float64(c.Seed)}}
+		}
+	}
+	var b bytes.Buffer
+	if err := Markdown(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	if want := "Coefficients of lsat-ensemble-2: D3 intercept -0.25, prior 1.50."; !strings.Contains(b.String(), want) {
+		t.Errorf("no %q in %s", want, b.String())
+	}
+}
+
 func TestHTMLStandsAlone(t *testing.T) {
 	var b bytes.Buffer
 	if err := HTML(&b, results()); err != nil {

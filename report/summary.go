@@ -41,6 +41,8 @@ type Row struct {
 	Holm         float64
 	// Weight is the long-term part's, chosen on validation, of every period that has one.
 	Weight map[int]float64
+	// Coefficients are a stack's, of every period.
+	Coefficients map[int][]study.Coefficient
 }
 
 // Summarize makes the table. A row's standard error over seeds is that of one seed, which all seeds share since they are tested on the same
@@ -75,20 +77,27 @@ func Summarize(r *study.Results) (*Summary, error) {
 }
 
 func summarizeRow(name string, cells []study.Cell, versus []study.Comparison) (Row, error) {
-	row := Row{Name: name, Reference: cells[0].Reference, Period: map[int]metric.Estimate{}, DifferenceIn: map[int]metric.Estimate{}, Holm: math.NaN(), Weight: map[int]float64{}}
+	row := Row{Name: name, Reference: cells[0].Reference, Period: map[int]metric.Estimate{}, DifferenceIn: map[int]metric.Estimate{}, Holm: math.NaN(),
+		Weight: map[int]float64{}, Coefficients: map[int][]study.Coefficient{}}
 	bySeed, byPeriod := map[uint64][]metric.Estimate{}, map[int][]metric.Estimate{}
 	var users, losses, eces []float64
-	weights := map[int][]float64{}
+	weights, stacks := map[int][]float64{}, map[int][][]study.Coefficient{}
 	for _, c := range cells {
 		bySeed[c.Seed] = append(bySeed[c.Seed], c.AUC)
 		byPeriod[c.Period] = append(byPeriod[c.Period], c.AUC)
 		if !math.IsNaN(c.Weight) {
 			weights[c.Period] = append(weights[c.Period], c.Weight)
 		}
+		if c.Coefficients != nil {
+			stacks[c.Period] = append(stacks[c.Period], c.Coefficients)
+		}
 		users, losses, eces = append(users, c.UserAUC), append(losses, c.LogLoss), append(eces, c.ECE)
 	}
 	for p, w := range weights {
 		row.Weight[p] = mean(w)
+	}
+	for p, cs := range stacks {
+		row.Coefficients[p] = meanCoefficients(cs)
 	}
 	for p, e := range byPeriod {
 		row.Period[p] = overSeeds(e)
@@ -203,4 +212,16 @@ func about(name string, c study.Config) string {
 		return st.About()
 	}
 	return study.AboutReference(name)
+}
+
+// meanCoefficients averages the coefficients of stacks of the same parts.
+func meanCoefficients(seeds [][]study.Coefficient) []study.Coefficient {
+	out := slices.Clone(seeds[0])
+	for i := range out {
+		out[i].Value = 0
+		for _, cs := range seeds {
+			out[i].Value += cs[i].Value / float64(len(seeds))
+		}
+	}
+	return out
 }

@@ -157,9 +157,9 @@ func Text(w io.Writer, r *study.Results) error {
 	return err
 }
 
-// weights says which weights were chosen, or nothing where none was.
+// weights says which weights were chosen and which coefficients fitted, or nothing where none was.
 func (s *Summary) weights() string {
-	var rows []string
+	var rows, stacks []string
 	for _, r := range s.Rows {
 		var in []string
 		for _, p := range s.Periods {
@@ -171,10 +171,25 @@ func (s *Summary) weights() string {
 			rows = append(rows, r.Name+": "+strings.Join(in, ", "))
 		}
 	}
-	if len(rows) == 0 {
-		return ""
+	for _, r := range s.Rows {
+		var in []string
+		for _, p := range s.Periods {
+			if cs, ok := r.Coefficients[p]; ok {
+				in = append(in, fmt.Sprintf("D%d %s", p, study.CoefficientsText(cs)))
+			}
+		}
+		if len(in) > 0 {
+			stacks = append(stacks, r.Name+": "+strings.Join(in, "; "))
+		}
 	}
-	return "Weight of the long-term part: " + strings.Join(rows, "; ") + "."
+	var text []string
+	if len(rows) > 0 {
+		text = append(text, "Weight of the long-term part: "+strings.Join(rows, "; ")+".")
+	}
+	if len(stacks) > 0 {
+		text = append(text, "Coefficients of "+strings.Join(stacks, ". Of ")+".")
+	}
+	return strings.Join(text, " ")
 }
 
 // notes says what the numbers of the table are.

@@ -41,6 +41,8 @@ type Job struct {
 	Rollback bool
 	// Update says that the job learns from one new period, and takes the hyper-parameters of updates.
 	Update bool
+	// OnPrior says that the adapter is trained on top of the prior's log-odds.
+	OnPrior bool
 }
 
 // ID is a name of the job that determines it, e.g. "D0-D9" or "D0-D9>D10+D9.valid".
@@ -77,6 +79,9 @@ func (j *Job) ID() string {
 	}
 	if !j.Update && len(j.Train) == 1 {
 		b.WriteString("*") // one period under the hyper-parameters of a long job
+	}
+	if j.OnPrior {
+		b.WriteString("~")
 	}
 	return b.String()
 }

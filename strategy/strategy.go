@@ -6,10 +6,11 @@ package strategy
 import (
 	"errors"
 	"fmt"
-	"lsat/adapter"
 	"sort"
 	"strconv"
 	"strings"
+
+	"lsat/adapter"
 )
 
 // ErrUnknown is wrapped by New's error for a name that is no strategy.
@@ -43,15 +44,28 @@ const (
 	FusePEFT Kind = adapter.PEFT
 	// FuseExact serves the exact weighted sum of the two updates, at twice the rank.
 	FuseExact Kind = adapter.Exact
+	// Stack serves the sum of the log-odds of the prior and of all parts, each with a coefficient, and an intercept.
+	Stack Kind = "stack"
 )
 
 // Combination is what serves the period after an update.
 type Combination struct {
 	Kind Kind
-	// Parts are the adapters: none for Bare, one for Single, and the long-term one, then the short-term one, for the others.
+	// Parts are the adapters: none for Bare, one for Single, one or two for Stack, and the long-term one, then the short-term one, for
+	// the others.
 	Parts []*Job
+	// Names are the parts' names, "long" or "short", for Stack.
+	Names []string
 	// Valid is the period whose validation part chooses the weight of a two-part kind. It is always the period of the update.
 	Valid int
+	// Past is what the coefficients of Stack are fitted on, oldest first; where it is empty, the validation part of Valid.
+	Past []Served
+}
+
+// Served is an earlier update's parts, in the order of Combination.Parts, and the period that they served.
+type Served struct {
+	Parts []*Job
+	Test  int
 }
 
 // Jobs lists every job that the combination needs, those it starts from included, in an order in which they can run.
@@ -66,6 +80,11 @@ func (c Combination) Jobs() []*Job {
 		add(j.Init)
 		seen[j.ID()] = true
 		out = append(out, j)
+	}
+	for _, p := range c.Past {
+		for _, j := range p.Parts {
+			add(j)
+		}
 	}
 	for _, j := range c.Parts {
 		add(j)
@@ -94,9 +113,13 @@ var makers = map[string]func(Options) Strategy{
 	"lsat-fusion":        func(o Options) Strategy { return fusion{"lsat-fusion", FusePaper, o.LongPeriods} },
 	"lsat-fusion-peft":   func(o Options) Strategy { return fusion{"lsat-fusion-peft", FusePEFT, o.LongPeriods} },
 	"lsat-fusion-exact":  func(o Options) Strategy { return fusion{"lsat-fusion-exact", FuseExact, o.LongPeriods} },
+	"lsat-stack":         func(o Options) Strategy { return stack{"lsat-stack", true, true, o} },
+	"lsat-stack-long":    func(o Options) Strategy { return stack{"lsat-stack-long", true, false, o} },
+	"lsat-stack-short":   func(o Options) Strategy { return stack{"lsat-stack-short", false, true, o} },
 }
 
-// Names lists the strategies. "lsat-ensemble-N" stands for any number N of frozen long-term periods, such as lsat-ensemble-10.
+// Names lists the strategies. "lsat-ensemble-N" stands for any number N of frozen long-term periods, such as lsat-ensemble-10. Each can be
+// put on top of the prior by the suffix OnPrior.
 func Names() []string {
 	names := []string{"lsat-ensemble-N"}
 	for n := range makers {
@@ -110,6 +133,13 @@ func Names() []string {
 func New(name string, o Options) (Strategy, error) {
 	if o.LongPeriods == 0 {
 		o.LongPeriods = 10
+	}
+	if base, ok := baseName(name); ok && base != "zero-shot" {
+		s, err := New(base, o)
+		if err != nil || strings.HasSuffix(base, OnPrior) {
+			return nil, fmt.Errorf("%w %q: there are %s, each also with %s", ErrUnknown, name, strings.Join(Names(), ", "), OnPrior)
+		}
+		return residual{s}, nil
 	}
 	if m, ok := makers[name]; ok {
 		return m(o), nil

@@ -2,6 +2,7 @@ package strategy
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -27,6 +28,13 @@ func served(t *testing.T, name string, o Options, update int) string {
 	words := []string{string(c.Kind)}
 	for _, j := range c.Parts {
 		words = append(words, j.ID())
+	}
+	for _, p := range c.Past {
+		words = append(words, "|")
+		for _, j := range p.Parts {
+			words = append(words, j.ID())
+		}
+		words = append(words, fmt.Sprintf("on D%d", p.Test))
 	}
 	return strings.Join(words, " ")
 }
@@ -57,6 +65,14 @@ func TestRules(t *testing.T) {
 		{"lsat-fusion", 13, "fuse-paper D0-D9 D13"},
 		{"lsat-fusion-peft", 13, "fuse-peft D0-D9 D13"},
 		{"lsat-fusion-exact", 13, "fuse-exact D0-D9 D13"},
+		{"lsat-stack", 10, "stack D0-D9 D10"},
+		{"lsat-stack", 12, "stack D0-D9 D12 | D0-D9 D10 on D11 | D0-D9 D11 on D12"},
+		{"lsat-stack-long", 11, "stack D0-D9 | D0-D9 on D11"},
+		{"lsat-stack-short", 11, "stack D11 | D10 on D11"},
+		{"short+prior", 13, "single D13~"},
+		{"lsat-ensemble-10+prior", 13, "ensemble D0-D9~ D13~"},
+		{"finetune+prior", 11, "single D0-D9~>D9.valid+D10~>D10.valid+D11~"},
+		{"lsat-stack+prior", 11, "stack D0-D9~ D11~ | D0-D9~ D10~ on D11"},
 	} {
 		if got := served(t, c.name, o, c.update); got != c.want {
 			t.Errorf("%s at %d serves %q, want %q", c.name, c.update, got, c.want)
@@ -102,6 +118,7 @@ func TestIDs(t *testing.T) {
 		"two periods":           {Train: []Piece{{3, Train}, {4, Train}}, Valid: 4, Update: true},
 		"a gap":                 {Train: []Piece{{1, Train}, {3, Train}}, Valid: 3, Update: true},
 		"a start":               {Train: []Piece{{3, Train}}, Valid: 3, Update: true, Init: a},
+		"on top of the prior":   {Train: []Piece{{3, Train}}, Valid: 3, Update: true, OnPrior: true},
 		"a start, rolled back":  {Train: []Piece{{3, Train}}, Valid: 3, Update: true, Init: a, Rollback: true},
 	} {
 		if a.ID() == b.ID() {
@@ -137,7 +154,7 @@ func TestStrategiesShareJobs(t *testing.T) {
 
 func TestNoStrategyLooksAhead(t *testing.T) {
 	o := Options{First: 4, LongPeriods: 4}
-	for _, name := range append(Names(), "lsat-ensemble-4") {
+	for _, name := range append(Names(), "lsat-ensemble-4", "finetune+prior", "lsat-stack+prior") {
 		if name == "lsat-ensemble-N" {
 			continue
 		}
@@ -162,6 +179,13 @@ func TestNoStrategyLooksAhead(t *testing.T) {
 					t.Errorf("%s at %d: job %s comes before the one it starts from", name, update, j.ID())
 				}
 				done[j.ID()] = true
+				for _, p := range c.Past {
+					for _, part := range p.Parts {
+						if part.Newest() >= p.Test || p.Test > update {
+							t.Errorf("%s at %d fits on %s serving period %d", name, update, part.ID(), p.Test)
+						}
+					}
+				}
 				for _, p := range j.Train {
 					if p == (Piece{j.Valid, Valid}) {
 						t.Errorf("%s at %d: job %s trains on what it validates on", name, update, j.ID())
@@ -174,7 +198,7 @@ func TestNoStrategyLooksAhead(t *testing.T) {
 
 func TestTooEarly(t *testing.T) {
 	o := Options{First: 10, LongPeriods: 10}
-	for _, name := range []string{"long", "finetune", "no-update", "lsat-ensemble-10", "lsat-fusion", "lsat-fusion-peft", "lsat-fusion-exact"} {
+	for _, name := range []string{"long", "finetune", "no-update", "lsat-ensemble-10", "lsat-fusion", "lsat-fusion-peft", "lsat-fusion-exact", "lsat-stack", "long+prior"} {
 		s, err := New(name, o)
 		if err != nil {
 			t.Fatal(err)
@@ -186,7 +210,8 @@ func TestTooEarly(t *testing.T) {
 }
 
 func TestUnknown(t *testing.T) {
-	for _, name := range []string{"", "shorts", "lsat-ensemble-", "lsat-ensemble-0", "lsat-ensemble-x", "lsat-ensemble-07", "lsat-ensemble-N"} {
+	for _, name := range []string{"", "shorts", "lsat-ensemble-", "lsat-ensemble-0", "lsat-ensemble-x", "lsat-ensemble-07", "lsat-ensemble-N",
+		"+prior", "zero-shot+prior", "short+prior+prior", "shorts+prior"} {
 		if _, err := New(name, Options{}); !errors.Is(err, ErrUnknown) {
 			t.Errorf("%q: error %v", name, err)
 		}

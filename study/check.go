@@ -115,6 +115,9 @@ func (c Config) checkPeriods() error {
 	if _, err := references(c); err != nil {
 		return err
 	}
+	if baselines[c.Prior] == nil {
+		return keyError("prior", "unknown reference %q: there are %s", c.Prior, strings.Join(sortedKeys(baselines), ", "))
+	}
 	for _, name := range sortedKeys(c.Limits) {
 		if !slices.Contains(c.Strategies, name) {
 			return keyError("limits."+name, "is not among the strategies")

@@ -18,6 +18,8 @@ type outcome struct {
 	keys []string
 	// weight is the long-term part's, chosen on the validation part; NaN where there is nothing to weigh.
 	weight float64
+	// coefficients are those of a stack, nil otherwise.
+	coefficients []Coefficient
 	// validAUC is the AUC on the validation part of the update's period, of what is served.
 	validAUC float64
 	test     []float64
@@ -47,12 +49,27 @@ func (x *executor) outcome(ctx context.Context, s step, seed uint64) (outcome, e
 		return x.single(ctx, s, seed, parts[0], o)
 	case strategy.Ensemble:
 		return x.ensemble(ctx, s, seed, parts[0], parts[1], o)
+	case strategy.Stack:
+		return x.stack(ctx, s, seed, parts, o)
 	}
 	return x.fusion(ctx, s, seed, parts[0], parts[1], o)
 }
 
-// on scores one part of the stream under one adapter.
+// on scores one part of the stream under one adapter, on top of the prior where that is how it was trained.
 func (x *executor) on(ctx context.Context, s step, seed uint64, part string, k kept, list *sampleList) ([]float64, error) {
+	odds, err := x.adapterOdds(ctx, s, seed, part, k, list)
+	if err != nil || !k.onPrior {
+		return odds, err
+	}
+	sum, err := x.priorOdds(list.samples)
+	for i := range sum {
+		sum[i] += odds[i]
+	}
+	return sum, err
+}
+
+// adapterOdds are an adapter's own log-odds.
+func (x *executor) adapterOdds(ctx context.Context, s step, seed uint64, part string, k kept, list *sampleList) ([]float64, error) {
 	task := fmt.Sprintf("scoring %s with %s%s", list.name, s.strategy.Name(), x.seedText(seed))
 	return x.scores(ctx, scoreName(seed, s, part), task, k.key, k.adapter, list)
 }
@@ -163,5 +180,5 @@ func fuse(kind strategy.Kind, w float64, long, short kept) (kept, error) {
 		return kept{}, err
 	}
 	sum := sha256.Sum256([]byte(string(kind) + "\n" + strconv.FormatFloat(w, 'g', -1, 64) + "\n" + long.key + "\n" + short.key))
-	return kept{key: hex.EncodeToString(sum[:]), adapter: a}, nil
+	return kept{key: hex.EncodeToString(sum[:]), adapter: a, onPrior: long.onPrior}, nil
 }

@@ -33,6 +33,9 @@ type Config struct {
 	// References are the baselines beside them (see package baseline). Default "means" (on D_0 … D_t) and "means-newest" (on D_t alone). "history" is the share of likes in
 	// a sample's own history, with no look at the item.
 	References []string `koanf:"references"`
+	// Prior is the reference whose log-odds the stacks add up with the adapters', and on top of which the strategies named with "+prior" are trained.
+	// Default "means".
+	Prior string `koanf:"prior"`
 	// CompareTo is the strategy that all others are compared with. Default "lsat-ensemble-N" with N = LongPeriods, where that is among
 	// the strategies; else the first of them.
 	CompareTo string `koanf:"compare_to"`
@@ -164,6 +167,7 @@ func (c Config) withDefaults() Config {
 	if c.References == nil {
 		c.References = []string{"means", "means-newest"}
 	}
+	c.Prior = or(c.Prior, "means")
 	if c.CompareTo == "" {
 		c.CompareTo = c.Strategies[0]
 		for _, s := range c.Strategies {

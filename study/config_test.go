@@ -70,6 +70,7 @@ func TestBadConfigurations(t *testing.T) {
 		"strategy_twice": `strategy_twice.bad.yml:3: strategies: "short" is given twice`,
 		"strategy_early": `strategy_early.bad.yml:3: strategies: test period 5 is updated with period 4: long: too early: it needs periods 0-9, and an update with period 4 has only 0-4`,
 		"reference":      `reference.bad.yml:3: references: unknown baseline "medians": there are history, means, each also with -newest for D_t alone`,
+		"prior":          `prior.bad.yml:3: prior: unknown reference "mean": there are history, means`,
 		"compare_to":     `compare_to.bad.yml:4: compare_to: "long" is not among the strategies`,
 		"periods_last":   `periods_last.bad.yml:4: periods.last: 12: the stream has periods 0-11`,
 		"periods_order":  `periods_order.bad.yml:3: periods.last: 11 is before the first test period 12`,

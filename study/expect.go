@@ -20,6 +20,14 @@ func (x *executor) expectScores(s step, seed uint64) {
 			expect("valid/"+which, valid)
 			expect("test/"+which, test)
 		}
+	case strategy.Stack:
+		for _, which := range s.combo.Names {
+			expect("valid/"+which, valid)
+			for _, p := range s.combo.Past {
+				expect(fmt.Sprintf("past/D%d/%s", p.Test, which), float64(len(x.lists.test(p.Test).samples)))
+			}
+			expect("test/"+which, test)
+		}
 	default:
 		for _, w := range strategy.Weights() {
 			expect(fmt.Sprintf("valid/%g", w), valid)

@@ -138,7 +138,7 @@ func (*fakeRunner) Gradient(_ context.Context, seqs []prompt.Sequence, _ prompt.
 	loss := 0.0
 	for _, q := range seqs {
 		x := fakeFeatures(q)
-		z := fakeOdds(a, x)
+		z := fakeOdds(a, x) + float64(q.Targets[0].Offset)
 		y := 0.0
 		if q.Targets[0].Label {
 			y = 1
@@ -201,7 +201,7 @@ func (f *fakeTrain) descend(ctx context.Context, spec train.Spec, r engine.Runne
 		var z []float64
 		var y []bool
 		for i, s := range scores {
-			z, y = append(z, s[0]), append(y, d.Valid[i].Targets[0].Label)
+			z, y = append(z, s[0]+float64(d.Valid[i].Targets[0].Offset)), append(y, d.Valid[i].Targets[0].Label)
 		}
 		v, err := metric.AUC(z, y)
 		if err != nil {
@@ -250,7 +250,7 @@ backbone: fake
 adapter: {rank: 2, modules: [q_proj]}
 long_periods: 3
 periods: {first: 3, last: 5}
-strategies: [no-update, short, long, finetune, full, lsat-fusion, lsat-fusion-peft, lsat-fusion-exact, lsat-ensemble-full, lsat-ensemble-3, zero-shot]
+strategies: [no-update, short, long, finetune, full, lsat-fusion, lsat-fusion-peft, lsat-fusion-exact, lsat-ensemble-full, lsat-ensemble-3, lsat-stack, zero-shot]
 `
 
 func config(t testing.TB, text string, sets ...string) study.Config {

@@ -19,10 +19,12 @@ type TrainFunc func(ctx context.Context, spec train.Spec, runner engine.Runner, 
 type kept struct {
 	key     string
 	adapter *adapter.Adapter
+	// onPrior says that the adapter serves on top of the prior.
+	onPrior bool
 }
 
 // spec says what decides the adapter of a job.
-func (x *executor) spec(j *strategy.Job, seed uint64, init string) train.Spec {
+func (x *executor) spec(j *strategy.Job, seed uint64, init, prior string) train.Spec {
 	hyper := x.c.Hyper.Long
 	if j.Update {
 		hyper = x.c.Hyper.Update
@@ -34,6 +36,7 @@ func (x *executor) spec(j *strategy.Job, seed uint64, init string) train.Spec {
 		Train:    x.lists.train(j).slice(),
 		Valid:    x.lists.valid(j.Valid).slice(),
 		Init:     init,
+		Prior:    prior,
 		Adapter:  x.c.AdapterConfig(),
 		Hyper:    hyper,
 		Seed:     seed,
@@ -55,14 +58,14 @@ func (x *executor) job(ctx context.Context, j *strategy.Job, seed uint64) (kept,
 			return kept{}, err
 		}
 	}
-	spec := x.spec(j, seed, from.key)
-	key := spec.Key()
-	dir := filepath.Join(x.dir, "jobs", key)
 	title := fmt.Sprintf("training %s%s", j.ID(), x.seedText(seed))
-	data, err := x.data(j)
+	data, prior, err := x.data(j)
 	if err != nil {
 		return kept{}, fmt.Errorf("study: %s: %w", title, err)
 	}
+	spec := x.spec(j, seed, from.key, prior)
+	key := spec.Key()
+	dir := filepath.Join(x.dir, "jobs", key)
 	_, statErr := os.Stat(filepath.Join(dir, "job.json"))
 	reused := statErr == nil
 	x.meter.begin(name, title, spec.Train.Samples)
@@ -72,7 +75,7 @@ func (x *executor) job(ctx context.Context, j *strategy.Job, seed uint64) (kept,
 	if err != nil {
 		return kept{}, fmt.Errorf("study: %s: %w", title, err)
 	}
-	k := kept{key: key, adapter: r.Adapter}
+	k := kept{key: key, adapter: r.Adapter, onPrior: j.OnPrior}
 	rolledBack := j.Rollback && !(r.ValidAUC > r.InitAUC)
 	if rolledBack {
 		k = from
@@ -97,16 +100,19 @@ func jobText(title string, r *train.Result, reused, rolledBack bool) string {
 	return text
 }
 
-func (x *executor) data(j *strategy.Job) (train.Data, error) {
-	d := train.Data{Answers: x.in.Template.Answers()}
-	var err error
+// data writes a job's samples as sequences; on top of the prior, with its log-odds as offsets, whose hash is returned.
+func (x *executor) data(j *strategy.Job) (d train.Data, prior string, err error) {
+	d.Answers = x.in.Template.Answers()
 	if d.Train, err = x.write(x.lists.train(j)); err != nil {
-		return d, err
+		return d, "", err
 	}
 	if d.Valid, err = x.write(x.lists.valid(j.Valid)); err != nil {
-		return d, err
+		return d, "", err
 	}
-	return d, nil
+	if j.OnPrior {
+		prior, err = x.putOnPrior(d.Train, d.Valid)
+	}
+	return d, prior, err
 }
 
 func (x *executor) seedText(seed uint64) string {

@@ -7,7 +7,6 @@ import (
 
 	"lsat/baseline"
 	"lsat/metric"
-	"lsat/period"
 )
 
 // reference is an honest baseline beside the strategies. It learns from everything up to the update, validation parts included and
@@ -46,16 +45,8 @@ func (x *executor) references(ctx context.Context, refs []reference) error {
 				return err
 			}
 			fail := func(err error) error { return fmt.Errorf("study: reference %s on period %d: %w", r.name, test, err) }
-			from := 0
-			if r.newest {
-				from = s.Periods[test-1].All.Lo
-			}
-			learnt := indices(period.Range{Lo: from, Hi: s.Periods[test-1].All.Hi})
 			list := x.lists.test(test)
-			if err := s.AuditUse(learnt, nil, list.samples); err != nil {
-				return fail(err)
-			}
-			m, err := r.model.Fit(s, learnt)
+			m, err := x.fit(r, test)
 			if err != nil {
 				return fail(err)
 			}

@@ -55,6 +55,8 @@ type Cell struct {
 	Period, Update int
 	Kind           string
 	Weight         float64
+	// Coefficients are those of a stack; nil elsewhere.
+	Coefficients   []Coefficient
 	ValidAUC       float64
 	Samples, Liked int
 	AUC            metric.Estimate
@@ -148,19 +150,25 @@ func (r *Results) readJobs(db *sql.DB) error {
 }
 
 func (r *Results) readCells(db *sql.DB) error {
-	query := `SELECT id,seed,strategy,role,period,update_period,kind,weight,valid_auc,samples,liked,auc,auc_se,user_auc,log_loss,ece
+	query := `SELECT id,seed,strategy,role,period,update_period,kind,weight,coefficients,valid_auc,samples,liked,auc,auc_se,user_auc,log_loss,ece
 		FROM strategy_result ORDER BY period,strategy,seed`
 	return each(db, query, func(rows *sql.Rows) error {
 		var c Cell
 		var role string
 		var seed int64
 		var weight, valid, user sql.NullFloat64
-		if err := rows.Scan(&c.id, &seed, &c.Strategy, &role, &c.Period, &c.Update, &c.Kind, &weight, &valid, &c.Samples, &c.Liked,
+		var coefficients sql.NullString
+		if err := rows.Scan(&c.id, &seed, &c.Strategy, &role, &c.Period, &c.Update, &c.Kind, &weight, &coefficients, &valid, &c.Samples, &c.Liked,
 			&c.AUC.Value, &c.AUC.SE, &user, &c.LogLoss, &c.ECE); err != nil {
 			return err
 		}
 		c.Seed, c.Reference = uint64(seed), role == "reference"
 		c.Weight, c.ValidAUC, c.UserAUC = orNaN(weight), orNaN(valid), orNaN(user)
+		if coefficients.Valid {
+			if err := json.Unmarshal([]byte(coefficients.String), &c.Coefficients); err != nil {
+				return err
+			}
+		}
 		r.Cells = append(r.Cells, c)
 		return nil
 	})

@@ -42,10 +42,11 @@ CREATE TABLE strategy_result (
   role TEXT NOT NULL CHECK (role IN ('strategy', 'reference')),
   period INTEGER NOT NULL,        -- the test period, counted from 0
   update_period INTEGER NOT NULL, -- the newest period that anything was learnt from
-  kind TEXT NOT NULL,             -- bare, single, ensemble, fuse-paper, fuse-peft, fuse-exact or baseline
+  kind TEXT NOT NULL,             -- bare, single, ensemble, fuse-paper, fuse-peft, fuse-exact, stack or baseline
   long_key TEXT,                  -- job of the long-term part, of two parts
   short_key TEXT,                 -- job of the short-term part, or of the only one
   weight REAL,                    -- weight of the long-term part
+  coefficients TEXT,              -- of a stack: JSON [{"part": "intercept", "prior", "long" or "short", "value": number}, …]
   valid_auc REAL,                 -- on the validation part of update_period, of what is served
   samples INTEGER NOT NULL,
   liked INTEGER NOT NULL,

@@ -22,7 +22,7 @@ import (
 const ResultsFile = "results.sqlite"
 
 // schemaVersion is PRAGMA user_version of the results.
-const schemaVersion = 1
+const schemaVersion = 2
 
 //go:embed schema.sql
 var schema string
@@ -61,6 +61,7 @@ type cell struct {
 	Kind           string
 	Keys           []string
 	Weight         float64
+	Coefficients   []Coefficient
 	ValidAUC       float64
 	samples        []int
 	odds           []float64
@@ -205,6 +206,14 @@ func (s *store) cell(stream *period.Stream, c cell) error {
 		}
 	}
 	var long, short any
+	var coefficients any
+	if c.Coefficients != nil {
+		b, err := json.Marshal(c.Coefficients)
+		if err != nil {
+			return fail(err)
+		}
+		coefficients = string(b)
+	}
 	switch len(c.Keys) {
 	case 1:
 		short = c.Keys[0]
@@ -215,8 +224,8 @@ func (s *store) cell(stream *period.Stream, c cell) error {
 		if _, err := tx.Exec(`DELETE FROM strategy_result WHERE seed=? AND strategy=? AND period=?`, int64(c.Seed), c.Strategy, c.Period); err != nil {
 			return err
 		}
-		res, err := tx.Exec(`INSERT INTO strategy_result VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`, int64(c.Seed), c.Strategy, c.Role,
-			c.Period, c.Update, c.Kind, long, short, number(c.Weight), number(c.ValidAUC), len(c.samples), liked, auc.Value, auc.SE, low, high,
+		res, err := tx.Exec(`INSERT INTO strategy_result VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`, int64(c.Seed), c.Strategy, c.Role,
+			c.Period, c.Update, c.Kind, long, short, number(c.Weight), coefficients, number(c.ValidAUC), len(c.samples), liked, auc.Value, auc.SE, low, high,
 			userAUC, users.Users, loss, ece)
 		if err != nil {
 			return err

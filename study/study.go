@@ -13,10 +13,12 @@ import (
 	"path/filepath"
 	"slices"
 
+	"lsat/baseline"
 	"lsat/engine"
 	"lsat/metric"
 	"lsat/period"
 	"lsat/prompt"
+	"lsat/strategy"
 	"lsat/train"
 )
 
@@ -45,6 +47,8 @@ type executor struct {
 	jobs   map[string]kept
 	scored map[string][]float64
 	seqs   map[string][]prompt.Sequence
+	// fitted holds the references, the prior among them, by name and served period.
+	fitted map[string]baseline.Model
 }
 
 // Run runs the study in dir, which is made if it is not there. What an earlier run finished is used again. Errors: ErrLocked where another
@@ -64,7 +68,7 @@ func Run(ctx context.Context, dir string, c Config, in Inputs) error {
 	defer func() { _ = held.Unlock() }() // it goes with the process anyway
 	x := &executor{
 		c: c, in: in, dir: dir, lists: newLister(c, in.Stream), meter: newMeter(in.Events),
-		jobs: map[string]kept{}, scored: map[string][]float64{}, seqs: map[string][]prompt.Sequence{},
+		jobs: map[string]kept{}, scored: map[string][]float64{}, seqs: map[string][]prompt.Sequence{}, fitted: map[string]baseline.Model{},
 	}
 	steps, err := plan(c)
 	if err != nil {
@@ -105,6 +109,17 @@ func (x *executor) audit(ctx context.Context, steps []step) (string, error) {
 		test := x.lists.test(s.test())
 		if err := x.in.Stream.AuditUse(nil, x.lists.valid(s.combo.Valid).samples, test.samples); err != nil {
 			return "", fmt.Errorf("study: %s on period %d: %w", s.strategy.Name(), s.test(), err)
+		}
+		for _, p := range s.combo.Past { // what a stack is fitted on
+			served := x.lists.test(p.Test)
+			if err := x.in.Stream.AuditUse(nil, served.samples, test.samples); err != nil {
+				return "", fmt.Errorf("study: %s on period %d: %w", s.strategy.Name(), s.test(), err)
+			}
+			for _, j := range p.Parts {
+				if err := x.in.Stream.AuditUse(x.lists.train(j).samples, x.lists.valid(j.Valid).samples, served.samples); err != nil {
+					return "", fmt.Errorf("study: job %s, fitted with on period %d: %w", j.ID(), p.Test, err)
+				}
+			}
 		}
 		for _, j := range s.combo.Jobs() {
 			if name := j.ID() + "/" + test.name; !done[name] {
@@ -206,7 +221,7 @@ func (x *executor) step(ctx context.Context, s step, seed uint64) error {
 	}
 	c := cell{
 		Seed: seed, Strategy: s.strategy.Name(), Role: "strategy", Period: s.test(), Update: s.update, Kind: string(s.combo.Kind),
-		Keys: o.keys, Weight: o.weight, ValidAUC: o.validAUC, samples: x.lists.test(s.test()).samples, odds: o.test,
+		Keys: o.keys, Weight: o.weight, Coefficients: o.coefficients, ValidAUC: o.validAUC, samples: x.lists.test(s.test()).samples, odds: o.test,
 	}
 	if err := x.store.cell(x.in.Stream, c); err != nil {
 		return err
@@ -216,7 +231,11 @@ func (x *executor) step(ctx context.Context, s step, seed uint64) error {
 		return fmt.Errorf("study: %s on period %d: %w", c.Strategy, c.Period, err)
 	}
 	text := fmt.Sprintf("%s, updated with D%d, on D%d%s: AUC %.4f (validation %.4f)", c.Strategy, s.update, s.test(), x.seedText(seed), auc, o.validAUC)
-	if s.combo.Kind != "single" && s.combo.Kind != "bare" {
+	switch s.combo.Kind {
+	case strategy.Bare, strategy.Single:
+	case strategy.Stack:
+		text += ", " + CoefficientsText(o.coefficients)
+	default:
 		text += fmt.Sprintf(", weight of the long-term part %.1f", o.weight)
 	}
 	x.meter.say(text)

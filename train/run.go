@@ -186,8 +186,8 @@ func (j *job) validate(ctx context.Context) (float64, error) {
 	var flat []float64
 	var labels []bool
 	for i, row := range scores {
-		flat = append(flat, row...)
-		for _, t := range j.data.Valid[i].Targets {
+		for k, t := range j.data.Valid[i].Targets {
+			flat = append(flat, row[k]+float64(t.Offset))
 			labels = append(labels, t.Label)
 		}
 	}

@@ -150,6 +150,29 @@ func TestTrainingLearns(t *testing.T) {
 	}
 }
 
+// What is validated is what serves: the model's log-odds on top of the targets' offsets.
+func TestValidationCountsTheOffsets(t *testing.T) {
+	data := linearData(10)
+	for _, part := range [][]prompt.Sequence{data.Train, data.Valid} {
+		for i := range part {
+			for k := range part[i].Targets {
+				target := &part[i].Targets[k]
+				target.Offset = -50 // far more than the model itself can say
+				if target.Label {
+					target.Offset = 50
+				}
+			}
+		}
+	}
+	r, err := Run(context.Background(), linearSpec(), &linear{}, data, nil, t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.InitAUC != 1 || r.ValidAUC != 1 {
+		t.Errorf("validation AUC %v, before %v; the offsets know every label", r.ValidAUC, r.InitAUC)
+	}
+}
+
 // Stopped in any call of the engine and run again, a job ends with the same bytes.
 func TestResumesExactlyFromEveryPoint(t *testing.T) {
 	spec, data := linearSpec(), linearData(40)

@@ -48,15 +48,18 @@ type Slice struct {
 
 // Spec says everything that decides the adapter of a job. The same spec gives the same adapter.
 type Spec struct {
-	Backbone string         `json:"backbone"`
-	Numerics string         `json:"numerics"`
-	Template string         `json:"template"`
-	Train    Slice          `json:"train"`
-	Valid    Slice          `json:"valid"`
-	Init     string         `json:"init,omitempty"` // key of the job whose adapter this one starts from; empty for a fresh one
-	Adapter  adapter.Config `json:"adapter"`
-	Hyper    Hyper          `json:"hyper"`
-	Seed     uint64         `json:"seed"`
+	Backbone string `json:"backbone"`
+	Numerics string `json:"numerics"`
+	Template string `json:"template"`
+	Train    Slice  `json:"train"`
+	Valid    Slice  `json:"valid"`
+	// Init is the key of the job whose adapter this one starts from; empty for a fresh one.
+	Init string `json:"init,omitempty"`
+	// Prior is the SHA-256 of the offsets of all training and validation targets; empty where there are none.
+	Prior   string         `json:"prior,omitempty"`
+	Adapter adapter.Config `json:"adapter"`
+	Hyper   Hyper          `json:"hyper"`
+	Seed    uint64         `json:"seed"`
 }
 
 // Key is the spec's content address, under which its adapter is stored: the SHA-256, in hex, of its canonical JSON.

@@ -1,0 +1,113 @@
+package study
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math"
+
+	"lsat/baseline"
+	"lsat/period"
+	"lsat/prompt"
+)
+
+// fit returns a reference fitted for serving a period: on all earlier periods, or on the one before alone. The audit sees to it that
+// nothing of the served period takes part.
+func (x *executor) fit(r reference, served int) (baseline.Model, error) {
+	name := fmt.Sprintf("%s/%d", r.name, served)
+	if m, ok := x.fitted[name]; ok {
+		return m, nil
+	}
+	s := x.in.Stream
+	from := 0
+	if r.newest {
+		from = s.Periods[served-1].All.Lo
+	}
+	learnt := indices(period.Range{Lo: from, Hi: s.Periods[served-1].All.Hi})
+	if err := s.AuditUse(learnt, nil, indices(s.Periods[served].All)); err != nil {
+		return nil, err
+	}
+	m, err := r.model.Fit(s, learnt)
+	if err != nil {
+		return nil, err
+	}
+	x.fitted[name] = m
+	return m, nil
+}
+
+// priorOdds returns the prior's log-odds of samples. Those of period p come from the prior as it served period p, fitted on D_0 …
+// D_{p-1}: in training, too, it is as fresh as it will be when it serves. Nothing comes before period 0; there the share of likes in the sample's
+// own history stands in.
+func (x *executor) priorOdds(samples []int) ([]float64, error) {
+	ref := reference{name: x.c.Prior, model: baselines[x.c.Prior]}
+	out := make([]float64, len(samples))
+	byPeriod := map[int][]int{} // places in samples
+	for k, i := range samples {
+		p := periodOf(x.in.Stream, i)
+		byPeriod[p] = append(byPeriod[p], k)
+	}
+	for p, places := range byPeriod {
+		var m baseline.Model = baseline.History{}
+		if p > 0 {
+			var err error
+			if m, err = x.fit(ref, p); err != nil {
+				return nil, fmt.Errorf("study: prior %s on period %d: %w", x.c.Prior, p, err)
+			}
+		}
+		part := make([]int, len(places))
+		for n, k := range places {
+			part[n] = samples[k]
+		}
+		odds, err := m.Score(x.in.Stream, part)
+		if err != nil {
+			return nil, fmt.Errorf("study: prior %s on period %d: %w", x.c.Prior, p, err)
+		}
+		for n, k := range places {
+			if math.IsNaN(odds[n]) || math.IsInf(odds[n], 0) {
+				return nil, fmt.Errorf("study: prior %s gives sample %d the log-odds %v", x.c.Prior, part[n], odds[n])
+			}
+			out[k] = odds[n]
+		}
+	}
+	return out, nil
+}
+
+// periodOf is the period that a sample lies in.
+func periodOf(s *period.Stream, sample int) int {
+	for p := range s.Periods {
+		if sample < s.Periods[p].All.Hi {
+			return p
+		}
+	}
+	return len(s.Periods) - 1
+}
+
+// putOnPrior sets the offsets of all targets to the prior's log-odds and returns their hash.
+func (x *executor) putOnPrior(parts ...[]prompt.Sequence) (string, error) {
+	h := sha256.New()
+	for _, seqs := range parts {
+		var samples []int
+		for i := range seqs {
+			for _, t := range seqs[i].Targets {
+				samples = append(samples, int(t.Sample))
+			}
+		}
+		odds, err := x.priorOdds(samples)
+		if err != nil {
+			return "", err
+		}
+		at := 0
+		for i := range seqs {
+			for k := range seqs[i].Targets {
+				seqs[i].Targets[k].Offset = float32(odds[at])
+				at++
+			}
+		}
+		for k, v := range odds {
+			b := binary.LittleEndian.AppendUint32(nil, uint32(samples[k]))
+			_, _ = h.Write(binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(v)))) // a hash takes everything
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}

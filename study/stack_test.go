@@ -1,0 +1,190 @@
+package study_test
+
+import (
+	"database/sql"
+	"math"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"lsat/baseline"
+	"lsat/prompt"
+	"lsat/study"
+)
+
+// oddsOf reads a cell's log-odds and labels in the order of the samples, straight from the results file.
+func oddsOf(t *testing.T, dir, name string, p int) (odds []float64, labels []bool) {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(dir, study.ResultsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	rows, err := db.Query("SELECT log_odds, label FROM score WHERE strategy = ? AND period = ? ORDER BY sample", name, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var o float64
+		var l bool
+		if err := rows.Scan(&o, &l); err != nil {
+			t.Fatal(err)
+		}
+		odds, labels = append(odds, o), append(labels, l)
+	}
+	if len(odds) == 0 {
+		t.Fatalf("no scores of %s on period %d", name, p)
+	}
+	return odds, labels
+}
+
+// A stack's score is the sum that its coefficients say, of the scores that its parts have as rows of their own; and from the second
+// update on the coefficients are the optimum over what those rows had served before.
+func TestStackAddsUpWhatServedBefore(t *testing.T) {
+	t.Parallel()
+	c, in := small(t, "strategies=[short, long, lsat-stack]", "compare_to=lsat-stack")
+	dir := t.TempDir()
+	r := run(t, dir, c, in)
+	columns := func(p int) (x [][]float64, labels []bool) {
+		for _, name := range []string{"means", "long", "short"} { // means is the default prior
+			var odds []float64
+			odds, labels = oddsOf(t, dir, name, p)
+			x = append(x, odds)
+		}
+		return x, labels
+	}
+	for p := 3; p <= 5; p++ {
+		cell := find(t, r, "lsat-stack", p)
+		if len(cell.Coefficients) != 4 || cell.Coefficients[0].Part != "intercept" || cell.Coefficients[1].Part != "prior" ||
+			cell.Coefficients[2].Part != "long" || cell.Coefficients[3].Part != "short" {
+			t.Fatalf("coefficients %v", cell.Coefficients)
+		}
+		sum := func(x [][]float64, i int) float64 {
+			z := cell.Coefficients[0].Value
+			for k := range x {
+				z += cell.Coefficients[k+1].Value * x[k][i]
+			}
+			return z
+		}
+		x, _ := columns(p)
+		got, _ := oddsOf(t, dir, "lsat-stack", p)
+		for i := range got {
+			if math.Abs(got[i]-sum(x, i)) > 1e-9 {
+				t.Fatalf("period %d, sample %d: %v, the parts add up to %v", p, i, got[i], sum(x, i))
+			}
+		}
+		if p == 3 { // nothing had been served; the validation part decided
+			continue
+		}
+		slope := []float64{0, 0, 0, 0}
+		for k, want := range []float64{0, 1, 0, 0} {
+			slope[k] = 10 * (cell.Coefficients[k].Value - want)
+		}
+		for past := 3; past < p; past++ {
+			x, labels := columns(past)
+			for i, yes := range labels {
+				wrong := 1 / (1 + math.Exp(-sum(x, i)))
+				if yes {
+					wrong--
+				}
+				slope[0] += wrong
+				for k := range x {
+					slope[k+1] += wrong * x[k][i]
+				}
+			}
+		}
+		for k, s := range slope {
+			if math.Abs(s) > 1e-5 {
+				t.Errorf("period %d: the loss over the past periods has slope %v in coefficient %d", p, s, k)
+			}
+		}
+	}
+	if a, b := find(t, r, "lsat-stack", 4), find(t, r, "lsat-stack", 5); slices.Equal(a.Coefficients, b.Coefficients) {
+		t.Error("the coefficients did not learn from period 4")
+	}
+}
+
+func TestStackOfOnePart(t *testing.T) {
+	t.Parallel()
+	c, in := small(t, "strategies=[lsat-stack-long, lsat-stack-short]")
+	r := run(t, t.TempDir(), c, in)
+	for name, part := range map[string]string{"lsat-stack-long": "long", "lsat-stack-short": "short"} {
+		if cs := find(t, r, name, 4).Coefficients; len(cs) != 3 || cs[2].Part != part {
+			t.Errorf("%s: coefficients %v", name, cs)
+		}
+	}
+}
+
+// On top of the prior, an adapter is trained with the prior's log-odds as offsets, each from a prior that knew earlier periods only,
+// and serves with the prior's log-odds added to its own.
+func TestTrainingOnTopOfThePrior(t *testing.T) {
+	t.Parallel()
+	c, in := small(t, "strategies=[short, short+prior, long+prior]")
+	f := &fakeTrain{}
+	in.Train = f.run
+	dir := t.TempDir()
+	r := run(t, dir, c, in)
+	s := in.Stream
+	prior := func(sample int32) float64 {
+		p := 0
+		for int(sample) >= s.Periods[p].All.Hi {
+			p++
+		}
+		var model baseline.Model = baseline.History{}
+		if p > 0 {
+			var learnt []int
+			for i := range s.Periods[p-1].All.Hi {
+				learnt = append(learnt, i)
+			}
+			var err error
+			if model, err = (baseline.Means{}).Fit(s, learnt); err != nil {
+				t.Fatal(err)
+			}
+		}
+		odds, err := model.Score(s, []int{int(sample)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return odds[0]
+	}
+	offset, plain := 0, 0
+	for k, spec := range f.specs {
+		for _, part := range [][]prompt.Sequence{f.data[k].Train, f.data[k].Valid} {
+			for i := 0; i < len(part); i += 37 {
+				target := part[i].Targets[0]
+				if spec.Prior == "" {
+					plain++
+					if target.Offset != 0 {
+						t.Fatalf("job %s, without a prior, has the offset %v", spec.Train.Name, target.Offset)
+					}
+				} else if offset++; target.Offset != float32(prior(target.Sample)) {
+					t.Fatalf("job %s, sample %d: offset %v, prior %v", spec.Train.Name, target.Sample, target.Offset, prior(target.Sample))
+				}
+			}
+		}
+	}
+	if offset == 0 || plain == 0 {
+		t.Fatalf("%d offsets and %d targets without were seen", offset, plain)
+	}
+	for _, j := range r.Jobs {
+		if j.Name == "D2" && j.Spec.Prior != "" || j.Name == "D2~" && j.Spec.Prior == "" {
+			t.Errorf("job %s has the prior %q", j.Name, j.Spec.Prior)
+		}
+	}
+	// The fake adapter's own opinion has few values, one for each item and share of likes; the prior's shows in the sum.
+	for p := 3; p <= 5; p++ {
+		with, labels := oddsOf(t, dir, "short+prior", p)
+		means, _ := oddsOf(t, dir, "means", p)
+		own := map[float64]bool{}
+		for i := range with {
+			own[math.Round(1e6*(with[i]-means[i]))] = true
+		}
+		if len(own) > fakeItems*5 {
+			t.Errorf("period %d: less the prior, %d scores have %d values", p, len(labels), len(own))
+		}
+	}
+	if a, b := find(t, r, "short+prior", 4), find(t, r, "short", 4); a.AUC == b.AUC {
+		t.Error("the prior changes nothing")
+	}
+}

@@ -2,6 +2,7 @@ package metric
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -33,26 +34,45 @@ type Bootstrapped struct {
 	Replicates, Rejected int
 }
 
-// BootstrapAUC resamples the paired difference AUC(a) - AUC(b).
-func BootstrapAUC[F Float](ctx context.Context, a, b []F, labels []bool, opts BootstrapOptions) (Bootstrapped, error) {
-	if err := check(a, labels); err != nil {
-		return Bootstrapped{}, err
-	}
-	if err := check(b, labels); err != nil {
-		return Bootstrapped{}, err
-	}
-	if _, _, err := classes(labels); err != nil {
-		return Bootstrapped{}, err
-	}
-	// The orders are sorted once; a resample only changes how often each sample counts.
-	oa, ob := order(a), order(b)
-	return opts.run(ctx, len(a), func(weight []float64) (float64, bool) {
-		x, ok := weightedAUC(oa, a, labels, weight)
-		if !ok {
-			return 0, false
+// BootstrapAUC resamples the paired difference AUC(a) - AUC(b) on one test set.
+func BootstrapAUC(ctx context.Context, a, b []float64, labels []bool, opts BootstrapOptions) (Bootstrapped, error) {
+	return BootstrapMeanAUC(ctx, []Paired{{A: a, B: b, Labels: labels}}, opts)
+}
+
+// Paired are two models' scores of one test set, such as one period's.
+type Paired struct {
+	A, B   []float64
+	Labels []bool
+}
+
+// BootstrapMeanAUC resamples the mean over the test sets of AUC(A) - AUC(B). opts.Clusters names the users of all sets' samples, one set after
+// another: a user who is in several sets is drawn in all of them at once. A resample that leaves a set with one class is drawn again.
+func BootstrapMeanAUC(ctx context.Context, sets []Paired, opts BootstrapOptions) (Bootstrapped, error) {
+	n := 0
+	orders := make([][2][]int32, len(sets))
+	for k, s := range sets {
+		if err := errors.Join(check(s.A, s.Labels), check(s.B, s.Labels)); err != nil {
+			return Bootstrapped{}, err
 		}
-		y, _ := weightedAUC(ob, b, labels, weight)
-		return x - y, true
+		if _, _, err := classes(s.Labels); err != nil {
+			return Bootstrapped{}, err
+		}
+		// The orders are sorted once; a resample only changes how often each sample counts.
+		orders[k] = [2][]int32{order(s.A), order(s.B)}
+		n += len(s.Labels)
+	}
+	return opts.run(ctx, n, func(weight []float64) (float64, bool) {
+		sum := 0.0
+		for k, s := range sets {
+			x, ok := weightedAUC(orders[k][0], s.A, s.Labels, weight)
+			if !ok {
+				return 0, false
+			}
+			y, _ := weightedAUC(orders[k][1], s.B, s.Labels, weight)
+			sum += x - y
+			weight = weight[len(s.Labels):]
+		}
+		return sum / float64(len(sets)), true
 	})
 }
 
@@ -74,7 +94,7 @@ func BootstrapMean(ctx context.Context, differences []float64, opts BootstrapOpt
 }
 
 // weightedAUC is the AUC of samples that count as often as their weight says; false where a class is missing.
-func weightedAUC[F Float](idx []int32, scores []F, labels []bool, weight []float64) (float64, bool) {
+func weightedAUC(idx []int32, scores []float64, labels []bool, weight []float64) (float64, bool) {
 	var pos, below, u float64
 	for lo := 0; lo < len(idx); {
 		var p, n float64

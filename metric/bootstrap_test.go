@@ -50,6 +50,69 @@ func TestBootstrapAgreesWithDeLong(t *testing.T) {
 	near(t, "swapped p", swapped.P, r.P)
 }
 
+// The mean over test sets of independent users has the standard error that DeLong's parts add up to; where the sets hold the same users, with the
+// same opinions, drawing them together makes it larger.
+func TestMeanOverTestSets(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 10))
+	set := func() Paired {
+		var s Paired
+		for range 600 {
+			x := rng.NormFloat64()
+			s.A = append(s.A, x+rng.NormFloat64())
+			s.B = append(s.B, x+1.5*rng.NormFloat64())
+			s.Labels = append(s.Labels, x+rng.NormFloat64() > 0)
+		}
+		return s
+	}
+	users := func(sets, shared int) (out []int32) {
+		for k := range sets {
+			for i := range 600 {
+				out = append(out, int32(i+k*(600-shared)))
+			}
+		}
+		return out
+	}
+	sets := []Paired{set(), set(), set()}
+	var parts []Estimate
+	for _, s := range sets {
+		c, err := DeLongTest(s.A, s.B, s.Labels)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts = append(parts, c.Difference)
+	}
+	want, err := Mean(parts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	apart, err := BootstrapMeanAUC(t.Context(), sets, BootstrapOptions{Seed: 1, Clusters: users(3, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "mean difference", apart.Value, want.Value)
+	if ratio := apart.SE / want.SE; ratio < .9 || ratio > 1.1 {
+		t.Errorf("bootstrap SE %g, DeLong's %g", apart.SE, want.SE)
+	}
+	same := []Paired{sets[0], sets[0], sets[0]}
+	together, err := BootstrapMeanAUC(t.Context(), same, BootstrapOptions{Seed: 1, Clusters: users(3, 600)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := BootstrapMeanAUC(t.Context(), same[:1], BootstrapOptions{Seed: 1, Clusters: users(1, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if math.Abs(together.SE/one.SE-1) > 1e-9 {
+		t.Errorf("three times the same users: SE %g, once %g", together.SE, one.SE)
+	}
+	if _, err := BootstrapMeanAUC(t.Context(), nil, BootstrapOptions{}); !errors.Is(err, ErrEmpty) {
+		t.Errorf("no test set: %v", err)
+	}
+	if _, err := BootstrapMeanAUC(t.Context(), sets, BootstrapOptions{Clusters: users(2, 0)}); !errors.Is(err, ErrLength) {
+		t.Errorf("users of two sets of three: %v", err)
+	}
+}
+
 // Copies of a sample carry no new information: an interval by cluster must not shrink because every sample stands there nine times.
 func TestClustersCountOnce(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))

@@ -14,6 +14,7 @@ import (
 var csvHeader = []string{
 	"strategy", "role", "seed", "period", "update_period", "kind", "weight", "valid_auc", "samples", "liked", "auc", "auc_low", "auc_high",
 	"user_auc", "log_loss", "ece", "compared_to", "difference", "difference_low", "difference_high", "p",
+	"user_low", "user_high", "user_p",
 }
 
 // CSV writes one line for every strategy, seed and test period, and one line for every strategy with seed "all" and period "mean". Numbers have
@@ -69,11 +70,11 @@ func versus(r *study.Results, cell study.Cell) []string {
 	if !cell.Reference || len(r.Run.Config.Seeds) == 1 {
 		for _, c := range r.Comparisons {
 			if c.Strategy == cell.Strategy && c.Period == cell.Period && (cell.Reference || c.Seed == cell.Seed) {
-				return []string{c.Reference, full(c.Difference), full(c.Low), full(c.High), full(c.P)}
+				return []string{c.Reference, full(c.Difference), full(c.Low), full(c.High), full(c.P), full(c.UserLow), full(c.UserHigh), full(c.UserP)}
 			}
 		}
 	}
-	return []string{"", "", "", "", ""}
+	return make([]string, 8)
 }
 
 func meanLine(s *Summary, row Row) []string {
@@ -83,10 +84,12 @@ func meanLine(s *Summary, row Row) []string {
 		full(row.UserAUC), full(row.LogLoss), full(row.ECE),
 	}
 	if row.Shared == 0 {
-		return append(line, "", "", "", "", "")
+		return append(line, make([]string, 8)...)
 	}
 	low, high = row.Difference.Interval(level)
-	return append(line, s.CompareTo, full(row.Difference.Value), full(low), full(high), full(row.Difference.P()))
+	userLow, userHigh := row.ByUsers.Interval(level)
+	return append(line, s.CompareTo, full(row.Difference.Value), full(low), full(high), full(row.Difference.P()),
+		full(userLow), full(userHigh), full(row.ByUsers.P()))
 }
 
 func role(reference bool) string {

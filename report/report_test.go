@@ -45,7 +45,14 @@ func results() *study.Results {
 	cmp := func(name string, seed uint64, p, n int, d, se float64) {
 		e := metric.Estimate{Value: d, SE: se}
 		low, high := e.Interval(.95)
-		r.Comparisons = append(r.Comparisons, study.Comparison{Seed: seed, Strategy: name, Reference: "lsat-ensemble-2", Period: p, Periods: n, Difference: d, SE: se, Low: low, High: high, P: e.P()})
+		row := study.Comparison{Seed: seed, Strategy: name, Reference: "lsat-ensemble-2", Period: p, Periods: n, Difference: d, SE: se, Low: low, High: high,
+			P: e.P(), UserSE: nan, UserLow: nan, UserHigh: nan, UserP: nan}
+		if p < 0 { // users whose samples agree make half as much again of the error
+			by := metric.Estimate{Value: d, SE: 1.5 * se}
+			row.UserSE, row.UserP = by.SE, by.P()
+			row.UserLow, row.UserHigh = by.Interval(.95)
+		}
+		r.Comparisons = append(r.Comparisons, row)
 	}
 	for seed := uint64(1); seed <= 2; seed++ {
 		cmp("short", seed, -1, 2, -.02, .01)
@@ -87,9 +94,10 @@ func TestSummarize(t *testing.T) {
 		t.Errorf("coverage: full %d, shared %d; ensemble shared %d; short shared %d", full.Covered, full.Shared, ensemble.Shared, short.Shared)
 	}
 	// Holm over three: the smallest p times 3, the next times 2, the largest as it is.
-	near(t, "Holm of short", short.Holm, short.Difference.P())
-	near(t, "Holm of full", full.Holm, 2*full.Difference.P())
-	near(t, "Holm of means", means.Holm, 3*means.Difference.P())
+	near(t, "its standard error by users", short.ByUsers.SE, .015)
+	near(t, "Holm of short", short.Holm, short.ByUsers.P())
+	near(t, "Holm of full", full.Holm, 2*full.ByUsers.P())
+	near(t, "Holm of means", means.Holm, 3*means.ByUsers.P())
 }
 
 func TestTextMarksWhatIsNotComparable(t *testing.T) {

@@ -33,9 +33,11 @@ type Row struct {
 	Covered int
 	// UserAUC, LogLoss and ECE are means over the same periods.
 	UserAUC, LogLoss, ECE float64
-	// Difference is the mean AUC minus that of CompareTo over the Shared periods, 0 of which for CompareTo itself; DifferenceIn is the
-	// same for each period. Holm is the p-value corrected for the number of rows that are compared.
+	// Difference is the mean AUC minus that of CompareTo over the Shared periods, 0 of which for CompareTo itself, with DeLong's standard
+	// error, and ByUsers the same with that of the bootstrap by users; DifferenceIn is Difference for each period. Holm is the p-value of ByUsers
+	// corrected for the number of rows that are compared.
 	Difference   metric.Estimate
+	ByUsers      metric.Estimate
 	Shared       int
 	DifferenceIn map[int]metric.Estimate
 	Holm         float64
@@ -118,15 +120,17 @@ func summarizeRow(name string, cells []study.Cell, versus []study.Comparison) (R
 	row.Mean, row.Covered = overSeeds(means), len(byPeriod)
 	row.UserAUC, row.LogLoss, row.ECE = mean(users), mean(losses), mean(eces)
 	in := map[int][]metric.Estimate{}
+	var byUsers []metric.Estimate
 	for _, c := range versus {
 		in[c.Period] = append(in[c.Period], metric.Estimate{Value: c.Difference, SE: c.SE})
 		if c.Period < 0 {
 			row.Shared = max(row.Shared, c.Periods)
+			byUsers = append(byUsers, metric.Estimate{Value: c.Difference, SE: c.UserSE})
 		}
 	}
 	for p, e := range in {
 		if p < 0 {
-			row.Difference = overSeeds(e)
+			row.Difference, row.ByUsers = overSeeds(e), overSeeds(byUsers)
 			continue
 		}
 		row.DifferenceIn[p] = overSeeds(e)
@@ -190,7 +194,7 @@ func (s *Summary) correct() error {
 	var at []int
 	for i, r := range s.Rows {
 		if r.Shared > 0 {
-			p, at = append(p, r.Difference.P()), append(at, i)
+			p, at = append(p, r.ByUsers.P()), append(at, i)
 		}
 	}
 	if len(p) == 0 {

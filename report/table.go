@@ -25,7 +25,7 @@ func (s *Summary) table() table {
 	for _, p := range s.Periods {
 		t.header = append(t.header, fmt.Sprintf("D%d", p))
 	}
-	t.header = append(t.header, "mean AUC [95%]", "user AUC", "log-loss", "ECE", "vs "+s.CompareTo+" [95%]", "p", "p (Holm)")
+	t.header = append(t.header, "mean AUC [95%]", "user AUC", "log-loss", "ECE", "vs "+s.CompareTo+" [95% by users]", "p (DeLong)", "p (users)", "p (Holm)")
 	for _, r := range s.Rows {
 		f := []string{r.Name}
 		for _, p := range s.Periods {
@@ -37,9 +37,9 @@ func (s *Summary) table() table {
 		}
 		f = append(f, s.mean(r), number(r.UserAUC), number(r.LogLoss), number(r.ECE))
 		if r.Shared == 0 {
-			f = append(f, "", "", "")
+			f = append(f, "", "", "", "")
 		} else {
-			f = append(f, s.difference(r), pValue(r.Difference.P()), pValue(r.Holm))
+			f = append(f, s.difference(r), pValue(r.Difference.P()), pValue(r.ByUsers.P()), pValue(r.Holm))
 		}
 		t.rows = append(t.rows, f)
 	}
@@ -60,7 +60,7 @@ func (s *Summary) mean(r Row) string {
 }
 
 func (s *Summary) difference(r Row) string {
-	text := difference(r.Difference)
+	text := difference(r.ByUsers)
 	if r.Shared < len(s.Periods) {
 		text += fmt.Sprintf(" of %d", r.Shared)
 	}
@@ -199,7 +199,7 @@ func (s *Summary) notes(r *study.Results) string {
 	if s.Seeds > 1 {
 		seeds = fmt.Sprintf("means over %d seeds", s.Seeds)
 	}
-	fmt.Fprintf(&b, "AUC on the whole of each test period, by models updated with the period before; %s; intervals and p by DeLong's paired test", seeds)
+	fmt.Fprintf(&b, "AUC on the whole of each test period, by models updated with the period before; %s; intervals of an AUC and the first p by DeLong's test, of differences by a paired bootstrap of whole users, over which Holm corrects", seeds)
 	if c := r.Run.Config; c.MaxTestPerPeriod > 0 || c.MaxTrainPerPeriod > 0 || c.MaxLongSamples > 0 || c.MaxValidPerPeriod > 0 {
 		b.WriteString("; samples are capped (")
 		var caps []string

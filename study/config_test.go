@@ -130,6 +130,9 @@ func TestOverrides(t *testing.T) {
 	if c.Prompt.Noun != "song" || c.Data.Path != "/elsewhere" || c.Prompt.Verb != "enjoy" {
 		t.Errorf("--set was not heard, or changed too much: %+v, %+v", c.Prompt, c.Data)
 	}
+	if c, err := study.Load(file, nil, []string{"limits={}"}); err != nil || len(c.Limits) != 0 {
+		t.Errorf("limits={} leaves the limits %v (%v)", c.Limits, err)
+	}
 	for _, bad := range []struct {
 		env, set []string
 		want     string

@@ -36,7 +36,7 @@ func keyError(key, format string, args ...any) error {
 
 // Load reads a configuration file and checks it. environ, in the form of os.Environ, overrides it: LSAT_ and the key's path in
 // capitals, with "_" for ".", holds the key's value as YAML (LSAT_SEEDS="[1, 2]", LSAT_HYPER_LONG_EPOCHS=3). sets, each of the form
-// key.path=value, override both. An unknown key, a value of the wrong type or out of range is a KeyError that names it.
+// key.path=value, override both. A value that is a map replaces the whole map. An unknown key, a value of the wrong type or out of range is a KeyError that names it.
 func Load(path string, environ, sets []string) (Config, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -70,6 +70,11 @@ func parse(name string, b []byte, environ, sets []string) (Config, error) {
 	}
 	if err := fromSets(sets, over, r.where); err != nil {
 		return c, err
+	}
+	for key, v := range over {
+		if _, whole := v.(map[string]any); whole { // a map that is given as a value takes the place of the file's: limits={} lifts them
+			k.Delete(key)
+		}
 	}
 	if err := k.Load(confmap.Provider(over, "."), nil); err != nil {
 		return c, fmt.Errorf("%s: environment: %w", name, err)

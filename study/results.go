@@ -71,6 +71,8 @@ type Comparison struct {
 	Strategy, Reference          string
 	Period, Periods              int
 	Difference, SE, Low, High, P float64
+	// UserSE, UserLow, UserHigh and UserP are those of the bootstrap by users, for the mean; NaN on single periods.
+	UserSE, UserLow, UserHigh, UserP float64
 }
 
 // ErrNoResults says that no study has got as far as results in a run directory.
@@ -175,14 +177,17 @@ func (r *Results) readCells(db *sql.DB) error {
 }
 
 func (r *Results) readComparisons(db *sql.DB) error {
-	query := `SELECT seed,strategy,reference,period,periods,difference,se,low,high,p FROM comparison ORDER BY seed,strategy,period`
+	query := `SELECT seed,strategy,reference,period,periods,difference,se,low,high,p,user_se,user_low,user_high,user_p FROM comparison ORDER BY seed,strategy,period`
 	return each(db, query, func(rows *sql.Rows) error {
 		var c Comparison
 		var seed int64
-		if err := rows.Scan(&seed, &c.Strategy, &c.Reference, &c.Period, &c.Periods, &c.Difference, &c.SE, &c.Low, &c.High, &c.P); err != nil {
+		var by [4]sql.NullFloat64
+		if err := rows.Scan(&seed, &c.Strategy, &c.Reference, &c.Period, &c.Periods, &c.Difference, &c.SE, &c.Low, &c.High, &c.P,
+			&by[0], &by[1], &by[2], &by[3]); err != nil {
 			return err
 		}
 		c.Seed = uint64(seed)
+		c.UserSE, c.UserLow, c.UserHigh, c.UserP = orNaN(by[0]), orNaN(by[1]), orNaN(by[2]), orNaN(by[3])
 		r.Comparisons = append(r.Comparisons, c)
 		return nil
 	})

@@ -84,7 +84,8 @@ CREATE VIEW score AS
   SELECT r.seed, r.strategy, r.period, l.sample, s.user, s.item, s.time, s.label, l.log_odds
   FROM log_odds l JOIN strategy_result r ON r.id = l.result JOIN sample s ON s.id = l.sample;
 
--- comparison is the paired DeLong test of a row against run.compare_to, on the same samples and with the same seed.
+-- comparison is the paired test of a row against run.compare_to, on the same samples and with the same seed: DeLong's, which takes samples as
+-- independent, and for the mean over periods the bootstrap by users (2000 resamples of whole users, over all periods at once).
 CREATE TABLE comparison (
   seed INTEGER NOT NULL,        -- the reference's seed where the row has none
   strategy TEXT NOT NULL,
@@ -96,5 +97,9 @@ CREATE TABLE comparison (
   low REAL NOT NULL,
   high REAL NOT NULL,
   p REAL NOT NULL,
+  user_se REAL,                 -- by users, for the mean only
+  user_low REAL,
+  user_high REAL,
+  user_p REAL,
   PRIMARY KEY (seed, strategy, period)
 );

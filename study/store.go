@@ -277,8 +277,8 @@ func (s *store) compare(rows []Comparison) error {
 			return err
 		}
 		for _, r := range rows {
-			if _, err := tx.Exec(`INSERT INTO comparison VALUES (?,?,?,?,?,?,?,?,?,?)`, int64(r.Seed), r.Strategy, r.Reference, r.Period, r.Periods,
-				r.Difference, r.SE, r.Low, r.High, r.P); err != nil {
+			if _, err := tx.Exec(`INSERT INTO comparison VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`, int64(r.Seed), r.Strategy, r.Reference, r.Period, r.Periods,
+				r.Difference, r.SE, r.Low, r.High, r.P, number(r.UserSE), number(r.UserLow), number(r.UserHigh), number(r.UserP)); err != nil {
 				return err
 			}
 		}

@@ -155,7 +155,7 @@ func (x *executor) run(ctx context.Context, steps []step, refs []reference, repo
 			}
 		}
 	}
-	return x.comparisons()
+	return x.comparisons(ctx)
 }
 
 func (x *executor) begin(steps []step, refs []reference, report string) error {

@@ -56,6 +56,12 @@ func TestStudyFillsEveryCell(t *testing.T) {
 	if want := 4 * (len(c.Strategies) + 1); len(r.Comparisons) != want {
 		t.Errorf("%d comparisons, want %d", len(r.Comparisons), want)
 	}
+	for _, cmp := range r.Comparisons {
+		if byUsers := cmp.UserSE > 0 && cmp.UserLow <= cmp.Difference && cmp.Difference <= cmp.UserHigh && cmp.UserP <= 1; byUsers != (cmp.Period < 0) &&
+			cmp.Difference != 0 {
+			t.Errorf("%s on %d: %+v", cmp.Strategy, cmp.Period, cmp)
+		}
+	}
 	for _, cell := range r.Cells {
 		if cell.Samples != in.Stream.Periods[cell.Period].All.Len() || cell.Update != cell.Period-1 {
 			t.Errorf("%s on %d: %d samples, updated with %d", cell.Strategy, cell.Period, cell.Samples, cell.Update)

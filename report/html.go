@@ -22,7 +22,7 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	},
 }).Parse(pageText))
 
-// HTML writes the results as one page that needs nothing else: no script, no font, no network.
+// HTML writes the results as one page that needs nothing else: no other file, no network. Without scripts it shows the same, unsorted.
 func HTML(w io.Writer, r *study.Results) error {
 	s, err := Summarize(r)
 	if err != nil {

@@ -20,7 +20,11 @@ type plotLine struct {
 	LegendY float64
 }
 
-type mark struct{ X, Y, Low, High float64 }
+// mark is a point with its interval; Text says what it is.
+type mark struct {
+	X, Y, Low, High float64
+	Text            string
+}
 
 type tick struct {
 	At   float64
@@ -28,7 +32,7 @@ type tick struct {
 }
 
 // colors are distinguishable for most readers (Okabe and Ito's palette, then darker ones).
-var colors = []string{"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F3C8D", "#80550F", "#3B6E3B", "#888888"}
+var colors = []string{"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "currentColor", "#7F3C8D", "#80550F", "#3B6E3B", "#888888"}
 
 const (
 	plotLeft, plotRight, plotTop, plotBottom = 60.0, 720.0, 20.0, 380.0
@@ -71,7 +75,7 @@ func (s *Summary) plot() plot {
 				continue
 			}
 			low, high := e.Interval(level)
-			m := mark{x(k, i), y(e.Value), y(low), y(high)}
+			m := mark{x(k, i), y(e.Value), y(low), y(high), fmt.Sprintf("%s on D%d: %.4f [%.4f, %.4f]", r.Name, t, e.Value, low, high)}
 			l.Marks = append(l.Marks, m)
 			l.Points += fmt.Sprintf("%.1f,%.1f ", m.X, m.Y)
 		}

@@ -185,6 +185,31 @@ func TestCoefficientsAreAveragedOverSeeds(t *testing.T) {
 	}
 }
 
+func TestLaTeXTable(t *testing.T) {
+	var b bytes.Buffer
+	if err := LaTeX(&b, results()); err != nil {
+		t.Fatal(err)
+	}
+	text := b.String()
+	lines := 0
+	for _, l := range strings.Split(text, "\n") {
+		if strings.HasSuffix(l, `\\`) {
+			lines++
+			if n := strings.Count(l, "&") - strings.Count(l, `\&`); n != 10 {
+				t.Errorf("%d fields in %q", n+1, l)
+			}
+		}
+	}
+	if lines != 5 {
+		t.Errorf("%d lines in the table, want a head and four rows", lines)
+	}
+	for _, want := range []string{`\textless{}b\textgreater{}set|`, `[95\% by users]`, "\\midrule\nmeans &", "{lrrrrrrrrrr}"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in %s", want, text)
+		}
+	}
+}
+
 func TestHTMLStandsAlone(t *testing.T) {
 	var b bytes.Buffer
 	if err := HTML(&b, results()); err != nil {
@@ -221,7 +246,7 @@ func TestHTMLStandsAlone(t *testing.T) {
 
 func TestEmptyResults(t *testing.T) {
 	r := &study.Results{}
-	for _, write := range []func(io.Writer, *study.Results) error{Markdown, CSV, HTML, Text} {
+	for _, write := range []func(io.Writer, *study.Results) error{Markdown, CSV, LaTeX, HTML, Text} {
 		if err := write(io.Discard, r); err != nil {
 			t.Error(err)
 		}

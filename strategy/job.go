@@ -41,6 +41,8 @@ type Job struct {
 	Rollback bool
 	// Update says that the job learns from one new period, and takes the hyper-parameters of updates.
 	Update bool
+	// Replay adds as many samples again of the train parts of all earlier periods.
+	Replay bool
 	// OnPrior says that the adapter is trained on top of the prior's log-odds.
 	OnPrior bool
 }
@@ -79,6 +81,9 @@ func (j *Job) ID() string {
 	}
 	if !j.Update && len(j.Train) == 1 {
 		b.WriteString("*") // one period under the hyper-parameters of a long job
+	}
+	if j.Replay {
+		fmt.Fprintf(&b, "+replay")
 	}
 	if j.OnPrior {
 		b.WriteString("~")

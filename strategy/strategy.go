@@ -107,6 +107,7 @@ var makers = map[string]func(Options) Strategy{
 	"long":               func(o Options) Strategy { return long{o.LongPeriods} },
 	"finetune":           func(o Options) Strategy { return finetune{o} },
 	"full":               func(Options) Strategy { return full{} },
+	"replay":             func(o Options) Strategy { return replay{o} },
 	"no-update":          func(o Options) Strategy { return noUpdate{o.First} },
 	"zero-shot":          func(Options) Strategy { return zeroShot{} },
 	"lsat-ensemble-full": func(Options) Strategy { return ensembleFull{} },

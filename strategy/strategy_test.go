@@ -55,6 +55,8 @@ func TestRules(t *testing.T) {
 		{"finetune", 9, "single D0-D9"},
 		{"finetune", 10, "single D0-D9>D9.valid+D10"},
 		{"finetune", 12, "single D0-D9>D9.valid+D10>D10.valid+D11>D11.valid+D12"},
+		{"replay", 9, "single D0-D9"},
+		{"replay", 11, "single D0-D9>!D10+replay>!D11+replay"},
 		{"no-update", 10, "single D10"},
 		{"no-update", 13, "single D10"},
 		{"zero-shot", 13, "bare"},
@@ -118,6 +120,7 @@ func TestIDs(t *testing.T) {
 		"two periods":           {Train: []Piece{{3, Train}, {4, Train}}, Valid: 4, Update: true},
 		"a gap":                 {Train: []Piece{{1, Train}, {3, Train}}, Valid: 3, Update: true},
 		"a start":               {Train: []Piece{{3, Train}}, Valid: 3, Update: true, Init: a},
+		"replay":                {Train: []Piece{{3, Train}}, Valid: 3, Update: true, Replay: true},
 		"on top of the prior":   {Train: []Piece{{3, Train}}, Valid: 3, Update: true, OnPrior: true},
 		"a start, rolled back":  {Train: []Piece{{3, Train}}, Valid: 3, Update: true, Init: a, Rollback: true},
 	} {
@@ -198,7 +201,7 @@ func TestNoStrategyLooksAhead(t *testing.T) {
 
 func TestTooEarly(t *testing.T) {
 	o := Options{First: 10, LongPeriods: 10}
-	for _, name := range []string{"long", "finetune", "no-update", "lsat-ensemble-10", "lsat-fusion", "lsat-fusion-peft", "lsat-fusion-exact", "lsat-stack", "long+prior"} {
+	for _, name := range []string{"long", "finetune", "replay", "no-update", "lsat-ensemble-10", "lsat-fusion", "lsat-fusion-peft", "lsat-fusion-exact", "lsat-stack", "long+prior"} {
 		s, err := New(name, o)
 		if err != nil {
 			t.Fatal(err)

@@ -50,6 +50,9 @@ func (l *lister) train(j *strategy.Job) *sampleList {
 	for i, p := range j.Train {
 		names[i] = p.String()
 	}
+	if j.Replay {
+		names = append(names, "replay")
+	}
 	return l.list(strings.Join(names, "+"), func() []int {
 		var all []int
 		for _, p := range j.Train {
@@ -59,12 +62,24 @@ func (l *lister) train(j *strategy.Job) *sampleList {
 			}
 			all = append(all, l.thin(indices(l.stream.Periods[p.Period].Train), l.c.MaxTrainPerPeriod)...)
 		}
+		if j.Replay {
+			all = append(all, l.replayed(j.Valid, len(all))...)
+		}
 		slices.Sort(all)
 		if j.Update {
 			return all
 		}
 		return l.thin(all, l.c.MaxLongSamples)
 	})
+}
+
+// replayed draws n samples of the train parts of the periods before t, by whole users, other users for every t.
+func (l *lister) replayed(t, n int) []int {
+	var past []int
+	for p := range t {
+		past = append(past, indices(l.stream.Periods[p].Train)...)
+	}
+	return l.draw(past, n, l.c.SampleSeed+uint64(t)<<32)
 }
 
 // valid is the validation part of period t.
@@ -81,10 +96,18 @@ func (l *lister) test(t int) *sampleList {
 	})
 }
 
-// thin keeps at most n of the samples, by whole users: the users come in an order drawn by the seed and their identifiers, and
-// the first one that does not fit entirely gives its newest samples. n = 0 keeps all.
+// thin keeps at most n of the samples, the same users' in every period. n = 0 keeps all.
 func (l *lister) thin(samples []int, n int) []int {
-	if n <= 0 || len(samples) <= n {
+	if n <= 0 {
+		return samples
+	}
+	return l.draw(samples, n, l.c.SampleSeed)
+}
+
+// draw keeps at most n of the samples, by whole users: the users come in an order drawn by the seed and their identifiers, and the first
+// one that does not fit entirely gives its newest samples.
+func (l *lister) draw(samples []int, n int, seed uint64) []int {
+	if len(samples) <= n {
 		return samples
 	}
 	runs := map[int32][]int{}
@@ -98,7 +121,7 @@ func (l *lister) thin(samples []int, n int) []int {
 	}
 	draws := make([]draw, 0, len(runs))
 	for u := range runs {
-		draws = append(draws, draw{drawn(l.c.SampleSeed, l.stream.Set.Users[u]), u})
+		draws = append(draws, draw{drawn(seed, l.stream.Set.Users[u]), u})
 	}
 	slices.SortFunc(draws, func(a, b draw) int {
 		if a.at != b.at {

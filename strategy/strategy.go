@@ -119,10 +119,19 @@ var makers = map[string]func(Options) Strategy{
 	"lsat-stack-short":   func(o Options) Strategy { return stack{"lsat-stack-short", false, true, o} },
 }
 
-// Names lists the strategies. "lsat-ensemble-N" stands for any number N of frozen long-term periods, such as lsat-ensemble-10. Each can be
-// put on top of the prior by the suffix OnPrior.
+// numbered are the strategies whose names end with a number of periods.
+var numbered = map[string]func(n int) Strategy{
+	"lsat-ensemble-": func(n int) Strategy { return ensemble{n} },
+	"short-old-":     func(n int) Strategy { return old{n} },
+}
+
+// Names lists the strategies. N stands for any number of periods: lsat-ensemble-10 freezes the long-term adapter after ten. Each can be put on
+// top of the prior by the suffix OnPrior.
 func Names() []string {
-	names := []string{"lsat-ensemble-N"}
+	var names []string
+	for n := range numbered {
+		names = append(names, n+"N")
+	}
 	for n := range makers {
 		names = append(names, n)
 	}
@@ -145,10 +154,10 @@ func New(name string, o Options) (Strategy, error) {
 	if m, ok := makers[name]; ok {
 		return m(o), nil
 	}
-	if digits, ok := strings.CutPrefix(name, "lsat-ensemble-"); ok {
-		n, err := strconv.Atoi(digits)
-		if err == nil && n >= 1 && strconv.Itoa(n) == digits {
-			return ensemble{n}, nil
+	for prefix, maker := range numbered {
+		digits, ok := strings.CutPrefix(name, prefix)
+		if n, err := strconv.Atoi(digits); ok && err == nil && n >= 1 && strconv.Itoa(n) == digits {
+			return maker(n), nil
 		}
 	}
 	return nil, fmt.Errorf("%w %q: there are %s", ErrUnknown, name, strings.Join(Names(), ", "))

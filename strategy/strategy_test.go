@@ -57,6 +57,8 @@ func TestRules(t *testing.T) {
 		{"finetune", 12, "single D0-D9>D9.valid+D10>D10.valid+D11>D11.valid+D12"},
 		{"replay", 9, "single D0-D9"},
 		{"replay", 11, "single D0-D9>!D10+replay>!D11+replay"},
+		{"short-old-3", 13, "single D10"},
+		{"short-old-1+prior", 3, "single D2~"},
 		{"no-update", 10, "single D10"},
 		{"no-update", 13, "single D10"},
 		{"zero-shot", 13, "bare"},
@@ -158,8 +160,9 @@ func TestStrategiesShareJobs(t *testing.T) {
 func TestNoStrategyLooksAhead(t *testing.T) {
 	o := Options{First: 4, LongPeriods: 4}
 	for _, name := range append(Names(), "lsat-ensemble-4", "finetune+prior", "lsat-stack+prior") {
-		if name == "lsat-ensemble-N" {
-			continue
+		name = strings.TrimSuffix(name, "N")
+		if strings.HasSuffix(name, "-") {
+			name += "3"
 		}
 		s, err := New(name, o)
 		if err != nil {
@@ -214,7 +217,7 @@ func TestTooEarly(t *testing.T) {
 
 func TestUnknown(t *testing.T) {
 	for _, name := range []string{"", "shorts", "lsat-ensemble-", "lsat-ensemble-0", "lsat-ensemble-x", "lsat-ensemble-07", "lsat-ensemble-N",
-		"+prior", "zero-shot+prior", "short+prior+prior", "shorts+prior"} {
+		"short-old-", "short-old-0", "short-old-N", "+prior", "zero-shot+prior", "short+prior+prior", "shorts+prior"} {
 		if _, err := New(name, Options{}); !errors.Is(err, ErrUnknown) {
 			t.Errorf("%q: error %v", name, err)
 		}

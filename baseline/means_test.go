@@ -3,13 +3,11 @@ package baseline
 import (
 	"errors"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"testing"
 
 	"lsat/dataset"
-	"lsat/metric"
 	"lsat/period"
 )
 
@@ -159,52 +157,12 @@ func TestMeansRefuse(t *testing.T) {
 
 // The two references that the project prints beside every table, on the data they are known for.
 func TestML1MReferences(t *testing.T) {
-	const dir = "../../shared/data/ml-1m"
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("ML-1M is not there: %v", err)
-	}
-	set, err := dataset.Open(t.Context(), dir, dataset.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := period.New(set, period.Options{Newest: 200000})
-	if err != nil {
-		t.Fatal(err)
-	}
-	span := func(lo, hi int) []int {
-		out := make([]int, 0, hi-lo)
-		for i := lo; i < hi; i++ {
-			out = append(out, i)
-		}
-		return out
-	}
-	var sums [2]float64
-	for at := 10; at < 20; at++ {
-		test := span(s.Periods[at].All.Lo, s.Periods[at].All.Hi)
-		var labels []bool
-		for _, i := range test {
-			labels = append(labels, s.Samples[i].Label)
-		}
-		for k, from := range []int{0, at - 1} {
-			model, err := Means{}.Fit(s, span(s.Periods[from].All.Lo, s.Periods[at-1].All.Hi))
-			if err != nil {
-				t.Fatal(err)
-			}
-			scores, err := model.Score(s, test)
-			if err != nil {
-				t.Fatal(err)
-			}
-			auc, err := metric.AUC(scores, labels)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sums[k] += auc / 10
-		}
-	}
-	t.Logf("D_1 to D_t: %.4f, D_t alone: %.4f", sums[0], sums[1])
-	for k, want := range []float64{.782, .749} {
-		if math.Abs(sums[k]-want) > .0005 {
-			t.Errorf("reference %d: mean AUC %.4f, want %.3f", k, sums[k], want)
+	s := ml1m(t)
+	all, newest := meanAUC(t, s, Means{}, 10, 20)
+	t.Logf("D_1 to D_t: %.4f, D_t alone: %.4f", all, newest)
+	for k, got := range []float64{all, newest} {
+		if want := []float64{.782, .749}[k]; math.Abs(got-want) > .0005 {
+			t.Errorf("reference %d: mean AUC %.4f, want %.3f", k, got, want)
 		}
 	}
 }

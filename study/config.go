@@ -28,13 +28,14 @@ type Config struct {
 	// Hyper are the hyper-parameters of training.
 	Hyper Hyper `koanf:"hyper"`
 
-	// Strategies are the rows of the table, in order. Default: all but the variants of fusion and zero-shot. See strategy.Names.
+	// Strategies are the rows of the table, in order. Default: the rows of the paper's table, no-update and lsat-stack. See strategy.Names.
 	Strategies []string `koanf:"strategies"`
-	// References are the baselines beside them (see package baseline). Default "means" (on D_0 … D_t) and "means-newest" (on D_t alone). "history" is the share of likes in
-	// a sample's own history, with no look at the item.
+	// References are the baselines beside them (see package baseline). Default "means" (item mean plus user mean, on D_0 … D_t),
+	// "means-newest" (on D_t alone) and "counts" (a logistic regression on counts, on D_0 … D_t). "history" is the share of likes in a sample's own
+	// history, with no look at the item.
 	References []string `koanf:"references"`
 	// Prior is the reference whose log-odds the stacks add up with the adapters', and on top of which the strategies named with "+prior" are trained.
-	// Default "means".
+	// Default "counts".
 	Prior string `koanf:"prior"`
 	// CompareTo is the strategy that all others are compared with. Default "lsat-ensemble-N" with N = LongPeriods, where that is among
 	// the strategies; else the first of them.
@@ -162,12 +163,12 @@ func (c Config) withDefaults() Config {
 	c.Periods.Last = or(c.Periods.Last, c.Stream.Count-1)
 	ensemble := ensembleName(c.LongPeriods)
 	if len(c.Strategies) == 0 {
-		c.Strategies = []string{"no-update", "short", "long", "finetune", "full", "lsat-fusion", "lsat-ensemble-full", ensemble}
+		c.Strategies = []string{"no-update", "short", "long", "finetune", "full", "lsat-fusion", "lsat-ensemble-full", ensemble, "lsat-stack"}
 	}
 	if c.References == nil {
-		c.References = []string{"means", "means-newest"}
+		c.References = []string{"means", "means-newest", "counts"}
 	}
-	c.Prior = or(c.Prior, "means")
+	c.Prior = or(c.Prior, "counts")
 	if c.CompareTo == "" {
 		c.CompareTo = c.Strategies[0]
 		for _, s := range c.Strategies {

@@ -37,8 +37,8 @@ func (x *executor) fit(r reference, served int) (baseline.Model, error) {
 }
 
 // priorOdds returns the prior's log-odds of samples. Those of period p come from the prior as it served period p, fitted on D_0 …
-// D_{p-1}: in training, too, it is as fresh as it will be when it serves. Nothing comes before period 0; there the share of likes in the sample's
-// own history stands in.
+// D_{p-1}: in training, too, it is as fresh as it will be when it serves. Nothing comes before period 0; there each sample has the score that the
+// samples before it gave, where the prior can tell (baseline.Prequential), else the share of likes in its own history.
 func (x *executor) priorOdds(samples []int) ([]float64, error) {
 	ref := reference{name: x.c.Prior, model: baselines[x.c.Prior]}
 	out := make([]float64, len(samples))
@@ -48,12 +48,9 @@ func (x *executor) priorOdds(samples []int) ([]float64, error) {
 		byPeriod[p] = append(byPeriod[p], k)
 	}
 	for p, places := range byPeriod {
-		var m baseline.Model = baseline.History{}
-		if p > 0 {
-			var err error
-			if m, err = x.fit(ref, p); err != nil {
-				return nil, fmt.Errorf("study: prior %s on period %d: %w", x.c.Prior, p, err)
-			}
+		m, err := x.served(ref, p)
+		if err != nil {
+			return nil, fmt.Errorf("study: prior %s on period %d: %w", x.c.Prior, p, err)
 		}
 		part := make([]int, len(places))
 		for n, k := range places {
@@ -69,6 +66,45 @@ func (x *executor) priorOdds(samples []int) ([]float64, error) {
 			}
 			out[k] = odds[n]
 		}
+	}
+	return out, nil
+}
+
+// served is the reference as it serves a period.
+func (x *executor) served(r reference, p int) (baseline.Model, error) {
+	if p > 0 {
+		return x.fit(r, p)
+	}
+	pq, ok := r.model.(baseline.Prequential)
+	if !ok {
+		return baseline.History{}, nil
+	}
+	name := r.name + "/0"
+	if m, ok := x.fitted[name]; ok {
+		return m, nil
+	}
+	first := x.in.Stream.Periods[0].All
+	_, odds, err := pq.FitScore(x.in.Stream, indices(first))
+	if err != nil {
+		return nil, err
+	}
+	x.fitted[name] = scored{first.Lo, odds}
+	return x.fitted[name], nil
+}
+
+// scored is a model that knows the scores of the samples from lo on, and no others.
+type scored struct {
+	lo   int
+	odds []float64
+}
+
+func (s scored) Score(_ *period.Stream, samples []int) ([]float64, error) {
+	out := make([]float64, len(samples))
+	for k, i := range samples {
+		if i < s.lo || i >= s.lo+len(s.odds) {
+			return nil, fmt.Errorf("sample %d has no prequential score", i)
+		}
+		out[k] = s.odds[i-s.lo]
 	}
 	return out, nil
 }

@@ -19,7 +19,7 @@ type reference struct {
 }
 
 // baselines are the references by name.
-var baselines = map[string]baseline.Baseline{"means": baseline.Means{}, "history": baseline.History{}}
+var baselines = map[string]baseline.Baseline{"means": baseline.Means{}, "history": baseline.History{}, "counts": baseline.Counts{}}
 
 // references makes the baselines that the configuration names.
 func references(c Config) ([]reference, error) {

@@ -43,11 +43,11 @@ func oddsOf(t *testing.T, dir, name string, p int) (odds []float64, labels []boo
 // update on the coefficients are the optimum over what those rows had served before.
 func TestStackAddsUpWhatServedBefore(t *testing.T) {
 	t.Parallel()
-	c, in := small(t, "strategies=[short, long, lsat-stack]", "compare_to=lsat-stack")
+	c, in := small(t, "prior=means", "strategies=[short, long, lsat-stack]", "compare_to=lsat-stack")
 	dir := t.TempDir()
 	r := run(t, dir, c, in)
 	columns := func(p int) (x [][]float64, labels []bool) {
-		for _, name := range []string{"means", "long", "short"} { // means is the default prior
+		for _, name := range []string{"means", "long", "short"} {
 			var odds []float64
 			odds, labels = oddsOf(t, dir, name, p)
 			x = append(x, odds)
@@ -120,7 +120,7 @@ func TestStackOfOnePart(t *testing.T) {
 // and serves with the prior's log-odds added to its own.
 func TestTrainingOnTopOfThePrior(t *testing.T) {
 	t.Parallel()
-	c, in := small(t, "strategies=[short, short+prior, long+prior]")
+	c, in := small(t, "prior=means", "strategies=[short, short+prior, long+prior]")
 	f := &fakeTrain{}
 	in.Train = f.run
 	dir := t.TempDir()
@@ -186,5 +186,35 @@ func TestTrainingOnTopOfThePrior(t *testing.T) {
 	}
 	if a, b := find(t, r, "short+prior", 4), find(t, r, "short", 4); a.AUC == b.AUC {
 		t.Error("the prior changes nothing")
+	}
+}
+
+// Of period 0, where nothing could be fitted before, samples get a prequential prior: the first the least informed, none by its own label.
+func TestPriorOfTheFirstPeriod(t *testing.T) {
+	t.Parallel()
+	c, in := small(t, "strategies=[long+prior]", "periods.last=3") // the default prior, counts
+	f := &fakeTrain{}
+	in.Train = f.run
+	run(t, t.TempDir(), c, in)
+	first := in.Stream.Periods[0].All
+	var all []int
+	for i := first.Lo; i < first.Hi; i++ {
+		all = append(all, i)
+	}
+	_, want, err := baseline.Counts{}.FitScore(in.Stream, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, s := range f.data[0].Train {
+		if target := s.Targets[0]; int(target.Sample) < first.Hi {
+			n++
+			if target.Offset != float32(want[int(target.Sample)-first.Lo]) {
+				t.Fatalf("sample %d: offset %v, want %v", target.Sample, target.Offset, want[target.Sample])
+			}
+		}
+	}
+	if n != in.Stream.Periods[0].Train.Len() {
+		t.Errorf("%d of %d samples of period 0 seen", n, in.Stream.Periods[0].Train.Len())
 	}
 }

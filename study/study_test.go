@@ -49,11 +49,11 @@ func TestStudyFillsEveryCell(t *testing.T) {
 	if !r.Run.Complete {
 		t.Error("the run is not complete")
 	}
-	if want := 3 * (len(c.Strategies) + 2); len(r.Cells) != want {
+	if want := 3 * (len(c.Strategies) + 3); len(r.Cells) != want {
 		t.Errorf("%d cells, want %d", len(r.Cells), want)
 	}
 	// Every row but the one compared with: three periods and their mean.
-	if want := 4 * (len(c.Strategies) + 1); len(r.Comparisons) != want {
+	if want := 4 * (len(c.Strategies) + 2); len(r.Comparisons) != want {
 		t.Errorf("%d comparisons, want %d", len(r.Comparisons), want)
 	}
 	for _, cmp := range r.Comparisons {

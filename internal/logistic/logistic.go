@@ -109,7 +109,7 @@ func (f *fit) loss(w []float64) float64 {
 // step is the Newton step H⁻¹g.
 func (f *fit) step(w []float64) ([]float64, error) {
 	k := len(w)
-	g, h := make([]float64, k), mat.NewSymDense(k, nil)
+	g, h := make([]float64, k), make([]float64, k*k) // h holds the upper triangle
 	for i, yes := range f.labels {
 		row := f.x[i*k : (i+1)*k]
 		wrong := 1 / (1 + math.Exp(f.margin(w, i))) // probability of the other label
@@ -120,17 +120,19 @@ func (f *fit) step(w []float64) ([]float64, error) {
 		curve := wrong * (1 - wrong)
 		for a, u := range row {
 			g[a] += slope * u
+			bent := curve * u
+			to := h[a*k : (a+1)*k]
 			for b := a; b < k; b++ {
-				h.SetSym(a, b, h.At(a, b)+curve*u*row[b])
+				to[b] += bent * row[b]
 			}
 		}
 	}
 	for j, p := range f.penalties {
 		g[j] += p.Strength * (w[j] - p.Center)
-		h.SetSym(j, j, h.At(j, j)+p.Strength)
+		h[j*k+j] += p.Strength
 	}
 	var c mat.Cholesky
-	if !c.Factorize(h) {
+	if !c.Factorize(mat.NewSymDense(k, h)) {
 		return nil, fmt.Errorf("%w: its curvature is singular at %v", ErrNotFitted, w)
 	}
 	var s mat.VecDense

@@ -1,0 +1,75 @@
+package baseline
+
+import (
+	"math"
+
+	"lsat/period"
+)
+
+// featureNames name the features of Counts in the order in which they stand; Counts defines them.
+var featureNames = [...]string{
+	"item", "item squared", "recent", "recent ratings", "cold genres", "cold era",
+	"taste", "activity", "activity user", "pause", "standard",
+}
+
+// features computes samples' features. It reads the tally and keeps room to work in, so every goroutine needs its own.
+type features struct {
+	stream  *period.Stream
+	tally   *tally
+	taste   *taste
+	history []rated
+	// user is the user's residual u in the history of the last sample looked at, target its item.
+	user   float64
+	target rated
+}
+
+func newFeatures(stream *period.Stream, t *tally) *features {
+	return &features{stream: stream, tally: t, taste: newTaste(stream.Options.History)}
+}
+
+func (x *features) rated(item int32) rated {
+	return rated{item: item, mean: x.tally.item(item) - x.tally.overall(), fame: math.Log1p(x.tally.items[item].seen)}
+}
+
+// look reads a sample's history and finds the user's residual, as Means does.
+func (x *features) look(sample int) {
+	m := x.tally.overall()
+	x.history, x.user = x.history[:0], 0
+	for _, e := range x.stream.History(sample) {
+		r := x.rated(x.stream.Set.Interactions[e].Item)
+		r.residual = -(m + r.mean)
+		if x.stream.Liked(e) {
+			r.residual++
+		}
+		x.history = append(x.history, r)
+		x.user += r.residual
+	}
+	x.user /= float64(len(x.history)) + userWeight
+}
+
+// of appends a sample's features to a row.
+func (x *features) of(sample int, row []float64) []float64 {
+	x.look(sample)
+	s, t := x.stream.Samples[sample], x.tally
+	now := x.stream.Set.Interactions[s.Event]
+	x.target = x.rated(now.Item)
+	m := t.overall()
+	item := logOdds(m+x.target.mean) - logOdds(m)
+	recent := t.recent(now.Item, now.Time)
+	unknown := itemWeight / (t.items[now.Item].seen + itemWeight)
+	genres, era := t.attributeMeans(now.Item)
+	activity := math.Log1p(float64(s.Place))
+	var pause, standard float64
+	if h := x.stream.History(sample); len(h) > 0 {
+		pause = math.Log1p(float64(now.Time - x.stream.Set.Interactions[h[len(h)-1]].Time))
+		for _, r := range x.history {
+			standard += r.mean / float64(len(h))
+		}
+	}
+	return append(row,
+		item, item*item, recent.mean(recentWeight), math.Log1p(recent.seen), unknown*genres, unknown*era,
+		x.taste.of(t.facts, x.history, &x.target), activity, activity*x.user, pause, standard)
+}
+
+// means scores the last sample looked at as Means would, with the counts so far.
+func (x *features) means() float64 { return logOdds(x.tally.overall() + x.target.mean + x.user) }

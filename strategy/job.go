@@ -83,7 +83,7 @@ func (j *Job) ID() string {
 		b.WriteString("*") // one period under the hyper-parameters of a long job
 	}
 	if j.Replay {
-		fmt.Fprintf(&b, "+replay")
+		b.WriteString("+replay")
 	}
 	if j.OnPrior {
 		b.WriteString("~")

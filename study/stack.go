@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"lsat/internal/logistic"
-	"lsat/metric"
 )
 
 // stackPenalty draws the coefficients of a stack, in units of the loss of one sample: the prior's towards 1 and all others towards 0, so
@@ -64,8 +63,8 @@ func (x *executor) stack(ctx context.Context, s step, seed uint64, parts []kept,
 	for i, name := range append([]string{"intercept", "prior"}, s.combo.Names...) {
 		o.coefficients = append(o.coefficients, Coefficient{name, w[i]})
 	}
-	if o.validAUC, err = metric.AUC(validRows.sum(w), validRows.labels); err != nil {
-		return o, fmt.Errorf("study: %s: %w", valid.name, err)
+	if o.validAUC, err = x.auc(validRows.sum(w), valid); err != nil {
+		return o, err
 	}
 	rows, err := x.stackRows(ctx, s, seed, "test", parts, test)
 	if err != nil {

@@ -29,7 +29,7 @@ type GenerateOptions struct {
 	MinPerUser int
 	// Spread is the standard deviation of the logarithm of how many ratings a user has beyond MinPerUser. Default .9.
 	Spread float64
-	// Tail, where it is positive, makes the popularity of the item of rank r fall as 1/(r + Tail·Items)². Default 0: as 1/(r + 3)^.9.
+	// Tail, where it is positive, makes the popularity of the item of rank r fall as 1/(r + Tail)². Default 0: as 1/(r + 3)^.9.
 	Tail float64
 }
 
@@ -41,7 +41,7 @@ func LikeMovieLens25M(interactions int, seed uint64) GenerateOptions {
 	return GenerateOptions{
 		Seed: seed, Interactions: interactions, Users: share(162_541), Items: max(200, share(59_047)),
 		Start: time.Date(1995, 1, 9, 0, 0, 0, 0, time.UTC).Unix(), End: time.Date(2019, 11, 21, 0, 0, 0, 0, time.UTC).Unix(),
-		HalfStars: true, MinPerUser: 20, Spread: 1.4, Tail: 1. / 150,
+		HalfStars: true, MinPerUser: 20, Spread: 1.4, Tail: 400,
 	}
 }
 
@@ -89,7 +89,7 @@ func Generate(opts GenerateOptions) *Set {
 	for u, n := range g.activity() {
 		set.Interactions = g.user(set.Interactions, u, n)
 	}
-	sortByTime(set.Interactions)
+	set.Interactions = sortByTime(set.Interactions)
 	set.Hash = set.sum()
 	return set
 }
@@ -131,7 +131,7 @@ func newGenerator(o GenerateOptions) *generator {
 		g.items[i] = Item{ID: fmt.Sprintf("i%d", i+1), Title: g.title(a, b, used), Categories: categories}
 		g.itemBias[i] = float32(g.rng.NormFloat64() * o.ItemBias)
 		if o.Tail > 0 {
-			total += 1 / math.Pow(float64(rank)+o.Tail*float64(o.Items), 2)
+			total += 1 / math.Pow(float64(rank)+o.Tail, 2)
 		} else {
 			total += 1 / math.Pow(float64(rank)+3, 0.9)
 		}

@@ -39,18 +39,23 @@ func audit(ctx context.Context, c Config, l *lister) ([]step, string, error) {
 // auditUses audits every pair of a job, or of a part that something is chosen on, and a test. It returns how many pairs of a job and the test of what
 // it serves there are.
 func (l *lister) auditUses(ctx context.Context, steps []step) (int, error) {
-	uses := map[string]bool{}
+	uses, audited := map[string]bool{}, map[string]bool{}
 	use := func(j *strategy.Job, test *sampleList) error {
-		return l.stream.AuditUse(l.train(j).samples, l.valid(j.Valid).samples, test.samples)
+		name := j.ID() + "/" + test.name
+		if audited[name] {
+			return nil
+		}
+		audited[name] = true
+		return l.stream.AuditRanges(l.train(j).ranges, l.valid(j.Valid).ranges, test.ranges)
 	}
 	for _, s := range steps {
 		test := l.test(s.test())
-		if err := l.stream.AuditUse(nil, l.valid(s.combo.Valid).samples, test.samples); err != nil {
+		if err := l.stream.AuditRanges(nil, l.valid(s.combo.Valid).ranges, test.ranges); err != nil {
 			return 0, fmt.Errorf("study: %s on period %d: %w", s.strategy.Name(), s.test(), err)
 		}
 		for _, p := range s.combo.Past { // what a stack is fitted on
 			served := l.test(p.Test)
-			if err := l.stream.AuditUse(nil, served.samples, test.samples); err != nil {
+			if err := l.stream.AuditRanges(nil, served.ranges, test.ranges); err != nil {
 				return 0, fmt.Errorf("study: %s on period %d: %w", s.strategy.Name(), s.test(), err)
 			}
 			for _, j := range p.Parts {
@@ -60,11 +65,7 @@ func (l *lister) auditUses(ctx context.Context, steps []step) (int, error) {
 			}
 		}
 		for _, j := range s.combo.Jobs() {
-			name := j.ID() + "/" + test.name
-			if uses[name] {
-				continue
-			}
-			uses[name] = true
+			uses[j.ID()+"/"+test.name] = true
 			if err := use(j, test); err != nil {
 				return 0, fmt.Errorf("study: job %s, tested on period %d: %w", j.ID(), s.test(), err)
 			}

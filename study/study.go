@@ -153,8 +153,8 @@ func (x *executor) expect(steps []step) {
 				if j.Update {
 					h = x.c.Hyper.Update
 				}
-				n := float64(max(1, h.Epochs) * len(x.lists.train(j).samples))
-				x.meter.expect(jobName(seed, j), trainCost*n+float64(len(x.lists.valid(j.Valid).samples)))
+				n := float64(max(1, h.Epochs) * x.lists.train(j).size)
+				x.meter.expect(jobName(seed, j), trainCost*n+float64(x.lists.valid(j.Valid).size))
 			}
 			x.expectScores(s, seed)
 		}
@@ -179,7 +179,7 @@ func (x *executor) step(ctx context.Context, s step, seed uint64) error {
 	}
 	c := cell{
 		Seed: seed, Strategy: s.strategy.Name(), Role: "strategy", Period: s.test(), Update: s.update, Kind: string(s.combo.Kind),
-		Keys: o.keys, Weight: o.weight, Coefficients: o.coefficients, ValidAUC: o.validAUC, samples: x.lists.test(s.test()).samples, odds: o.test,
+		Keys: o.keys, Weight: o.weight, Coefficients: o.coefficients, ValidAUC: o.validAUC, samples: x.lists.test(s.test()).samples(), odds: o.test,
 	}
 	if err := x.store.cell(x.in.Stream, c); err != nil {
 		return err

@@ -1,8 +1,10 @@
 package dataset
 
 import (
+	"cmp"
 	"math/bits"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -21,47 +23,61 @@ func sortByTime(events []Interaction) []Interaction {
 	if len(events) == 0 {
 		return events
 	}
-	sorted, least, most := true, events[0].Time, events[0].Time
-	last := least
-	for i := range events {
-		t := events[i].Time
-		sorted = sorted && t >= last
-		last = t
-		least, most = min(least, t), max(most, t)
-	}
-	if sorted {
+	if slices.IsSortedFunc(events, func(a, b Interaction) int { return cmp.Compare(a.Time, b.Time) }) {
 		return events
 	}
+	least, most := events[0].Time, events[0].Time
+	for i := range events {
+		least, most = min(least, events[i].Time), max(most, events[i].Time)
+	}
 	shift := max(0, bits.Len64(uint64(most)-uint64(least))-digit)
+	// Each worker parts a stretch of the events. next is where its next event of a bucket goes: behind the earlier workers' of that bucket.
+	workers := min(runtime.GOMAXPROCS(0), 16)
+	next := make([][1 << digit]int, workers)
+	stretch := func(w int) []Interaction {
+		return events[int64(w)*int64(len(events))/int64(workers) : int64(w+1)*int64(len(events))/int64(workers)]
+	}
+	each(workers, func(w int) {
+		n := &next[w]
+		for _, e := range stretch(w) {
+			n[(uint64(e.Time)-uint64(least))>>shift]++
+		}
+	})
 	var first [1<<digit + 1]int
-	for i := range events {
-		first[(uint64(events[i].Time)-uint64(least))>>shift+1]++
+	at := 0
+	for d := range 1 << digit {
+		first[d] = at
+		for w := range next {
+			next[w][d], at = at, at+next[w][d]
+		}
 	}
-	for d, n := range first[1:] {
-		first[d+1] = first[d] + n
-	}
-	parted, next := make([]Interaction, len(events)), first
-	for i := range events {
-		d := (uint64(events[i].Time) - uint64(least)) >> shift
-		parted[next[d]] = events[i]
-		next[d]++
-	}
-	var wg sync.WaitGroup
+	first[1<<digit] = at
+	parted := make([]Interaction, len(events))
+	each(workers, func(w int) {
+		n := &next[w]
+		for _, e := range stretch(w) {
+			d := (uint64(e.Time) - uint64(least)) >> shift
+			parted[n[d]] = e
+			n[d]++
+		}
+	})
 	var taken atomic.Int64
-	for range min(runtime.GOMAXPROCS(0), 16) {
-		wg.Go(func() {
-			for {
-				d := int(taken.Add(1)) - 1
-				if d >= 1<<digit {
-					return
-				}
-				lo, hi := first[d], first[d+1]
-				sortBucket(parted[lo:hi], events[lo:hi], shift)
-			}
-		})
+	each(workers, func(int) {
+		for d := int(taken.Add(1)) - 1; d < 1<<digit; d = int(taken.Add(1)) - 1 {
+			lo, hi := first[d], first[d+1]
+			sortBucket(parted[lo:hi], events[lo:hi], shift)
+		}
+	})
+	return parted
+}
+
+// each runs a function for 0 … n-1 at once and waits for all.
+func each(n int, f func(k int)) {
+	var wg sync.WaitGroup
+	for k := range n {
+		wg.Go(func() { f(k) })
 	}
 	wg.Wait()
-	return parted
 }
 
 // sortBucket sorts events by the lowest bits of their times, above which they are the same for all when the least time is taken off. spare is as

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -131,6 +132,9 @@ func (b *builder) finish(f Filter) (*Set, error) {
 		return nil, fmt.Errorf("%s: %w", where, ErrNoInteractions)
 	}
 	set.Interactions = sortByTime(set.Interactions)
+	if len(set.Interactions) > 1<<20 {
+		runtime.GC() // sorting leaves as much memory again behind: what comes next takes its place
+	}
 	for i := range set.Interactions {
 		set.Interactions[i].Time /= 1000
 	}

@@ -33,13 +33,13 @@ type GenerateOptions struct {
 	Tail float64
 }
 
-// LikeMovieLens25M is a synthetic set of MovieLens 25M's shape, of any size: as many users and items for its interactions (162,541 and 59,047 for
-// 25,000,095), over the same years, with at least 20 ratings a user, half as many for the median user as in the mean, and items of which the top tenth
-// has 94% of the ratings.
+// LikeMovieLens25M is a synthetic set of MovieLens 25M's shape, of any size: 25,000,095 interactions are by 162,541 users with 59,047 items. Fewer are by
+// fewer users in proportion, and with items fewer in the way that the smaller MovieLens sets have fewer. The years are the same, a user has at
+// least 20 ratings, twice as many in the mean as at the median, and of 59,047 items the most popular tenth has over 90% of the ratings.
 func LikeMovieLens25M(interactions int, seed uint64) GenerateOptions {
-	share := func(n int) int { return max(2, int(float64(n)*float64(interactions)/25_000_095+.5)) }
+	share := float64(interactions) / 25_000_095
 	return GenerateOptions{
-		Seed: seed, Interactions: interactions, Users: share(162_541), Items: max(200, share(59_047)),
+		Seed: seed, Interactions: interactions, Users: max(2, int(math.Round(162_541*share))), Items: max(400, int(math.Round(59_047*math.Pow(share, .85)))),
 		Start: time.Date(1995, 1, 9, 0, 0, 0, 0, time.UTC).Unix(), End: time.Date(2019, 11, 21, 0, 0, 0, 0, time.UTC).Unix(),
 		HalfStars: true, MinPerUser: 20, Spread: 1.4, Tail: 400,
 	}

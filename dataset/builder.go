@@ -34,6 +34,8 @@ type builder struct {
 	unrated bool
 	users   map[string]int32
 	items   map[string]int32
+	// mostNames is how many users or items the parser of one goroutine remembers.
+	mostNames int
 	// expected says that room was made for the interactions to come.
 	expected bool
 	// titled marks items that have got their text.
@@ -42,7 +44,7 @@ type builder struct {
 
 func newBuilder(name string, o Options) *builder {
 	return &builder{
-		set: &Set{Name: name}, maxBad: o.MaxBad, unrated: o.Unrated,
+		set: &Set{Name: name}, maxBad: o.MaxBad, unrated: o.Unrated, mostNames: mostNames,
 		users: make(map[string]int32), items: make(map[string]int32),
 	}
 }

@@ -31,7 +31,9 @@ type block struct {
 	// users and items are the names that the parser met here for the first time, titles the titles.
 	users, items []string
 	titles       []itemTitle
-	done         chan struct{}
+	// newUsers and newItems say that the parser started its numbers over with this block.
+	newUsers, newItems bool
+	done               chan struct{}
 }
 
 type badLine struct {
@@ -53,9 +55,14 @@ type blockParser struct {
 	lastID   int32
 	// titled marks the items whose title was met.
 	titled []bool
+	// most is how many users or items a parser remembers before it starts over.
+	most int
 	// userOf and itemOf turn this parser's numbers into the set's. They belong to the goroutine that joins the blocks.
 	userOf, itemOf []int32
 }
+
+// mostNames bounds what the parsers of a file with very many users or items remember, which is the same names several times.
+const mostNames = 1 << 18
 
 // ratings reads all lines of src that are left, with a parser for each core. Blocks of lines are read in any order and joined in the
 // order of the file: users and items get their numbers by their first line, and the first complaint is the file's first, as if one had read it all.
@@ -90,7 +97,7 @@ func (b *builder) ratings(src *source, newParser func() lineParser) error {
 		}
 	})
 	for range workers {
-		p := &blockParser{parse: newParser(), users: newNames(), items: newNames()}
+		p := &blockParser{parse: newParser(), users: newNames(), items: newNames(), most: b.mostNames}
 		wg.Go(func() {
 			for k := range toParse {
 				p.read(k)
@@ -120,6 +127,12 @@ func (b *builder) ratings(src *source, newParser func() lineParser) error {
 // read parses a block's lines.
 func (p *blockParser) read(k *block) {
 	k.parser, k.rows, k.bad, k.titles = p, k.rows[:0], k.bad[:0], k.titles[:0]
+	if k.newUsers = len(p.users.list) > p.most; k.newUsers {
+		p.users, p.lastUser = newNames(), nil
+	}
+	if k.newItems = len(p.items.list) > p.most; k.newItems {
+		p.items, p.titled = newNames(), nil
+	}
 	users, items := len(p.users.list), len(p.items.list)
 	var r row
 	text := k.text
@@ -174,6 +187,12 @@ func (b *builder) join(path string, k *block) error {
 		}
 	}
 	p := k.parser
+	if k.newUsers {
+		p.userOf = p.userOf[:0]
+	}
+	if k.newItems {
+		p.itemOf = p.itemOf[:0]
+	}
 	for _, name := range k.users {
 		id, ok := b.users[name]
 		if !ok {

@@ -128,6 +128,27 @@ func TestBlocksJoinAsOneFile(t *testing.T) {
 	}
 }
 
+// TestBlocksStartOver: a parser that forgets the names it has met gives the same set.
+func TestBlocksStartOver(t *testing.T) {
+	path := manyBlocks(t, 40_000)
+	want := asOneReads(t, path)
+	for _, most := range []int{0, 1, 2500} {
+		b := newBuilder("", Options{})
+		b.mostNames = most
+		err := b.readRatings(context.Background(), layout{ratings: path, ratingsKind: kindTable}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := b.finish(Filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Hash != want.Hash {
+			t.Errorf("remembering %d names gives another set", most)
+		}
+	}
+}
+
 // TestBlocksComplainInTheFilesOrder: the first bad line is the file's first, however far behind others are, and counts come in its order.
 func TestBlocksComplainInTheFilesOrder(t *testing.T) {
 	path := manyBlocks(t, 40_000, 20_000, 20_001, 39_999)

@@ -71,7 +71,7 @@ func TestListsArePinned(t *testing.T) {
 			l := newLister(config, s)
 			h := sha256.New()
 			note := func(list *sampleList) {
-				fmt.Fprintf(h, "%+v\n", list.slice())
+				_, _ = fmt.Fprintf(h, "%+v\n", list.slice())
 			}
 			for _, s := range steps {
 				for _, j := range s.combo.Jobs() {

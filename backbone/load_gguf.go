@@ -82,9 +82,9 @@ func (c Config) fromGGUF(ctx context.Context, path string, f *gguf.File) (map[st
 		heads := c.permutedHeads(w.part)
 		plusOne := c.NormPlusOne && len(w.shape) == 1 && isNorm(w)
 		if dtype, ok := map[gguf.Type]DType{gguf.F32: F32, gguf.F16: F16, gguf.BF16: BF16}[t.Type]; ok && !plusOne {
-			weights[i] = Weight{DType: dtype, Shape: w.shape, Bytes: t.Data}
+			weights[i] = Weight{DType: dtype, Shape: w.shape, Bytes: t.Data, mapped: true}
 			if heads > 0 {
-				weights[i].Bytes = unpermute(t.Data, w.shape[0], heads)
+				weights[i] = Weight{DType: dtype, Shape: w.shape, Bytes: unpermute(t.Data, w.shape[0], heads)}
 			}
 			continue
 		}

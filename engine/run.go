@@ -65,7 +65,7 @@ func New(ctx context.Context, m *backbone.Model, b compute.Backend, opts Options
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	w, err := uploadWeights(b, m, dtype)
+	w, err := uploadWeights(ctx, b, m, dtype)
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,9 @@ type Weight struct {
 	mapped bool // Bytes point into a mapped file
 }
 
+// Mapped says whether Bytes point into a mapped file, so that they take memory only while they are read.
+func (w Weight) Mapped() bool { return w.mapped }
+
 // Release gives back the memory that reading the weight has taken, where its Bytes point into a mapped file; reading them again reads the
 // file. It changes nothing for other weights.
 func (w Weight) Release() {

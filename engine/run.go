@@ -28,6 +28,9 @@ type Options struct {
 	RowTokens int
 	// BatchTokens bounds the tokens of one run of a program, and with them memory. Default 2048.
 	BatchTokens int
+	// MemoryLimit is the number of bytes that weights and batches may take by estimate; what would take more is refused. Default: the
+	// host's memory, for devices that compute in it. Negative means no limit.
+	MemoryLimit int64
 }
 
 // Engine is a backbone on a device. It is safe for concurrent use; runs go one after another.
@@ -65,11 +68,15 @@ func New(ctx context.Context, m *backbone.Model, b compute.Backend, opts Options
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	w, err := uploadWeights(ctx, b, m, dtype)
+	e := &Engine{model: m, backend: b, options: opts, dtype: dtype, programs: map[signature]*graph.Exec{}}
+	if err := e.fits(0, 0, false); err != nil {
+		return nil, err
+	}
+	e.weights, err = uploadWeights(ctx, b, m, dtype)
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{model: m, backend: b, options: opts, dtype: dtype, weights: w, programs: map[signature]*graph.Exec{}}, nil
+	return e, nil
 }
 
 // BackboneHash identifies the frozen model.
@@ -229,6 +236,9 @@ func (j *job) run(ctx context.Context, b *batch, seed uint32) ([]*tensors.Tensor
 		return nil, err
 	}
 	e := j.engine
+	if err := e.fits(b.rows, b.time, j.train); err != nil {
+		return nil, err
+	}
 	e.running.Lock()
 	defer e.running.Unlock()
 	args := make([]any, 0, len(e.weights.tensors)+len(j.factors)+10)

@@ -55,6 +55,8 @@ func TestEstimateMeetsMeasuredPeaks(t *testing.T) {
 		{"SmolLM2", smolLM2(), "bf16", 2, 512, false, gguf, 1.77},
 		{"4 layers of Llama 2 7B", llama7B(4), "f32", 1, 64, true, 0, 4.27},
 		{"4 layers of Llama 2 7B", llama7B(4), "bf16", 1, 64, true, 0, 2.58},
+		{"Llama 2 7B", llama7B(32), "bf16", 1, 64, true, 0, 15.14},
+		{"Llama 2 7B", llama7B(32), "bf16", 1, 64, false, 0, 13.80},
 	} {
 		w := Work{DType: c.dtype, Rows: c.rows, RowTokens: c.tokens, Train: c.train}
 		m, err := EstimateMemory(c.config, w)

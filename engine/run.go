@@ -26,7 +26,8 @@ type Options struct {
 	DType string
 	// RowTokens is the length of a packed row. Default 512. Longer sequences get rows of their own, of the next power of two.
 	RowTokens int
-	// BatchTokens bounds the tokens of one run of a program, and with them memory. Default 2048.
+	// BatchTokens bounds the tokens of one run of a program, and with them memory: where it is given, a sequence whose row is longer is
+	// refused. Default 2048, or the row of a longer sequence.
 	BatchTokens int
 	// MemoryLimit is the number of bytes that weights and batches may take by estimate; what would take more is refused. Default: the
 	// host's memory, for devices that compute in it. Negative means no limit.
@@ -43,12 +44,14 @@ type Engine struct {
 	mu       sync.Mutex // programs
 	programs map[signature]*graph.Exec
 	running  sync.Mutex
+	longest  int // tokens of the longest row that the caller's BatchTokens lets through; 0 where it was left open
 }
 
 var _ Runner = (*Engine)(nil)
 
 // New puts a model on a backend. The model may be closed afterwards only together with the engine: answer rows are read from it.
 func New(ctx context.Context, m *backbone.Model, b compute.Backend, opts Options) (*Engine, error) {
+	longest := opts.BatchTokens
 	if opts.DType == "" {
 		opts.DType = "f32"
 	}
@@ -68,7 +71,7 @@ func New(ctx context.Context, m *backbone.Model, b compute.Backend, opts Options
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	e := &Engine{model: m, backend: b, options: opts, dtype: dtype, programs: map[signature]*graph.Exec{}}
+	e := &Engine{model: m, backend: b, options: opts, dtype: dtype, programs: map[signature]*graph.Exec{}, longest: longest}
 	if err := e.fits(0, 0, false); err != nil {
 		return nil, err
 	}
@@ -205,6 +208,9 @@ type job struct {
 
 func (e *Engine) start(seqs []prompt.Sequence, ans prompt.Answers, a *adapter.Adapter, train bool, dropout float64) (*job, error) {
 	if err := check(seqs, e.model.Config.Vocab, e.model.Config.MaxSeq); err != nil {
+		return nil, err
+	}
+	if err := e.checkRows(seqs); err != nil {
 		return nil, err
 	}
 	j := &job{engine: e, train: train}

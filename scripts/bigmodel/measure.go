@@ -45,6 +45,10 @@ func measure(ctx context.Context, dir string, o runOptions, w io.Writer) error {
 		return err
 	}
 	s.end("open " + on)
+	_, converted, err := backbone.Peek(dir)
+	if err != nil {
+		return err
+	}
 	m, err := backbone.Load(ctx, dir, backbone.Options{})
 	if err != nil {
 		return err
@@ -57,6 +61,17 @@ func measure(ctx context.Context, dir string, o runOptions, w io.Writer) error {
 	}
 	defer e.Close()
 	s.end("weights to the device")
+	for _, train := range []bool{false, true} {
+		work := engine.Work{DType: o.dtype, Rows: o.rows, RowTokens: o.tokens, Train: train}
+		m, err := engine.EstimateMemory(m.Config, work)
+		if err != nil {
+			return err
+		}
+		m.HostWeights = converted
+		if _, err := fmt.Fprintf(w, "estimate: %s takes %.2f GB (%s)\n", work, float64(m.Total())/1e9, m); err != nil {
+			return err
+		}
+	}
 	seqs, answers := rows(o, m.Config.Vocab)
 	a, err := adapter.New(adapter.Config{}, e.AdapterShapes(), 1)
 	if err != nil {

@@ -32,6 +32,9 @@ type Config struct {
 	Modules []string `json:"modules"`
 	// RSLoRA scales by alpha/sqrt(r) instead.
 	RSLoRA bool `json:"rslora,omitempty"`
+	// TopLayers adapts that many of the uppermost layers only; 0 adapts all. What lies below them is the same for every adapter, so an
+	// engine can compute it once for many jobs (engine.Freezer).
+	TopLayers int `json:"top_layers,omitempty"`
 }
 
 // Adapter is one LoRA adapter in memory.

@@ -52,6 +52,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("adapter: alpha %v is not a positive number", c.Alpha)
 	case math.IsNaN(c.Dropout) || c.Dropout >= 1:
 		return fmt.Errorf("adapter: dropout %v is not below 1", c.Dropout)
+	case c.TopLayers < 0:
+		return fmt.Errorf("adapter: top_layers %d is negative", c.TopLayers)
 	}
 	for i, m := range c.Modules {
 		if moduleIndex(m) == len(modules) {

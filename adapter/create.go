@@ -5,13 +5,15 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // New creates an adapter whose update is zero: A is uniform in ±1/sqrt(in) (Kaiming-uniform with a = sqrt 5, as PEFT starts it), B is
-// zero. shapes gives [out, in] of every projection of the backbone; those in cfg.Modules are adapted, and every layer must have all of
-// them. A key's numbers depend on the seed, the key and the shape only. It fails for a bad configuration, and for a module that the
+// zero. shapes gives [out, in] of every projection of the backbone; those in cfg.Modules are adapted, in every layer or in the
+// cfg.TopLayers uppermost ones, which must have all of them. A key's numbers depend on the seed, the key and the shape only. It fails for a bad configuration, and for a module that the
 // backbone lacks.
 func New(cfg Config, shapes map[Key][2]int, seed uint64) (*Adapter, error) {
 	if err := cfg.Validate(); err != nil {
@@ -25,8 +27,14 @@ func New(cfg Config, shapes map[Key][2]int, seed uint64) (*Adapter, error) {
 	if len(layers) == 0 {
 		return nil, errors.New("adapter: no projection to adapt (no shapes given)")
 	}
-	a := &Adapter{Config: cfg, Layers: make(map[Key]Factors, len(layers)*len(cfg.Modules))}
-	for layer := range layers {
+	order := slices.Sorted(maps.Keys(layers))
+	if n := cfg.TopLayers; n > len(order) {
+		return nil, fmt.Errorf("adapter: top_layers %d, the backbone has %d layers", n, len(order))
+	} else if n > 0 {
+		order = order[len(order)-n:]
+	}
+	a := &Adapter{Config: cfg, Layers: make(map[Key]Factors, len(order)*len(cfg.Modules))}
+	for _, layer := range order {
 		for _, m := range cfg.Modules {
 			k := Key{layer, m}
 			s, ok := shapes[k]

@@ -14,10 +14,17 @@ import (
 type Inputs struct {
 	// Tokens [B, T] are token ids, Positions [B, T] their places within their own sequence.
 	Tokens, Positions *Node
-	// Segments [B, T] number the sequences within a row: a token sees its own segment only.
+	// Hidden [B*T, hidden], if given, are the tokens' hidden states at the input of layer From, computed by HiddenStates; Tokens then
+	// give no more than the shape.
+	Hidden *Node
+	// From is the layer that computing starts at: 0, or that of Hidden.
+	From int
+	// Segments [B, T] number the sequences within a row: a token sees its own segment only, and SharedSegment.
 	Segments *Node
 	// Steps [B, T] are the ordinals of items (-1: always visible), and Lowest [B, T] the smallest ordinal that a token may see.
 	Steps, Lowest *Node
+	// Band bounds what attention compares.
+	Band Band
 	// Targets [N] are indices into the B*T tokens.
 	Targets *Node
 	// Heads [2, hidden] are the output head's rows of the yes word and of the no word, float32.
@@ -49,8 +56,9 @@ type Transformer struct {
 	Dropout Dropout
 
 	batch, time int
+	band        Band
 	cos, sin    [2]*Node // rotary tables [B*T, 1, headDim/2]: of full and of sliding layers
-	mask        [2]*Node // additive attention masks [B, 1, T, T], float32, likewise
+	mask        [2]*Node // additive attention masks, float32, likewise
 }
 
 // tape keeps what the backward pass of one layer needs.
@@ -68,20 +76,35 @@ type loraTape struct {
 	slots  []string
 }
 
+// HiddenStates returns the states of all tokens at the input of a layer, [B*T, hidden]: what LogOdds can start from.
+func (gr *Transformer) HiddenStates(in Inputs, layer int) *Node {
+	gr.prepare(in)
+	x := gr.embed(in)
+	for n := range layer {
+		x, _ = gr.layer(n, x, nil)
+	}
+	return x
+}
+
+func (gr *Transformer) embed(in Inputs) *Node {
+	x := Gather(gr.Weights["embed"], Reshape(in.Tokens, gr.batch*gr.time, 1))
+	if s := gr.Config.EmbeddingScale; s != 0 && s != 1 {
+		x = MulScalar(x, s)
+	}
+	return x
+}
+
 // LogOdds returns logit(yes) - logit(no) at every target, [N] float32, and the state that Gradients needs.
 func (gr *Transformer) LogOdds(in Inputs) (*Node, *Tape) {
 	gr.prepare(in)
 	cfg := gr.Config
-	tokens := Reshape(in.Tokens, gr.batch*gr.time, 1)
-	x := Gather(gr.Weights["embed"], tokens)
-	if cfg.EmbeddingScale != 0 && cfg.EmbeddingScale != 1 {
-		x = MulScalar(x, cfg.EmbeddingScale)
+	x := in.Hidden
+	if x == nil {
+		x = gr.embed(in)
 	}
-	t := &Tape{in: in}
-	for n := range cfg.Layers {
-		var lt *tape
-		x, lt = gr.layer(n, x, in.Targets)
-		t.layers = append(t.layers, lt)
+	t := &Tape{in: in, layers: make([]*tape, cfg.Layers)}
+	for n := in.From; n < cfg.Layers; n++ {
+		x, t.layers[n] = gr.layer(n, x, in.Targets)
 	}
 	// The last layer has kept the target rows only.
 	t.last = x
@@ -106,7 +129,10 @@ type Tape struct {
 // prepare builds what all layers share: the rotary tables and the attention masks.
 func (gr *Transformer) prepare(in Inputs) {
 	dims := in.Tokens.Shape().Dimensions
-	gr.batch, gr.time = dims[0], dims[1]
+	gr.batch, gr.time, gr.band = dims[0], dims[1], in.Band
+	if gr.band.Block == 0 {
+		gr.band = Band{Block: gr.time}
+	}
 	gr.cos[0], gr.sin[0] = gr.rotary(in.Positions, gr.Config.RopeBase, gr.Config.RopeScaling)
 	gr.mask[0] = gr.attentionMask(in, 0)
 	if gr.Config.Sliding > 0 {
@@ -160,7 +186,7 @@ func (gr *Transformer) layer(n int, x *Node, targets *Node) (*Node, *tape) {
 	o, t.probs = gr.attend(t.q, t.k, t.v, gr.mask[gr.kind(n)])
 	t.attended = o
 	o = gr.joinQuery(o)
-	if n == cfg.Layers-1 {
+	if n == cfg.Layers-1 && targets != nil {
 		rows := ExpandAxes(targets, -1)
 		o, x = Gather(o, rows), Gather(x, rows)
 	}

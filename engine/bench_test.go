@@ -60,10 +60,14 @@ func BenchmarkStep(b *testing.B) {
 	}
 	cfg := smolShape()
 	m := randomModel(cfg, 1)
-	for _, shape := range [][2]int{{2, 512}, {4, 512}} {
+	for _, shape := range [][3]int{{2, 512}, {4, 512}, {4, 512, 1}} {
 		e, err := New(context.Background(), m, backend, Options{DType: device.DType(device.XLACPU), RowTokens: shape[1], BatchTokens: shape[0] * shape[1]})
 		if err != nil {
 			b.Fatal(err)
+		}
+		how := "blocks"
+		if shape[2] == 1 {
+			e, how = onRows(e), "rows"
 		}
 		seqs := fullRows(shape[0], shape[1], 10)
 		a, err := adapter.New(adapter.Config{}, e.AdapterShapes(), 1)
@@ -72,7 +76,7 @@ func BenchmarkStep(b *testing.B) {
 		}
 		grad := make([]float32, a.NumParameters())
 		tokens := float64(shape[0] * shape[1])
-		b.Run(fmt.Sprintf("train/%dx%d", shape[0], shape[1]), func(b *testing.B) {
+		b.Run(fmt.Sprintf("train/%s/%dx%d", how, shape[0], shape[1]), func(b *testing.B) {
 			compile(b, func() error {
 				_, err := e.Gradient(context.Background(), seqs, answers, a, .05, 1, grad)
 				return err
@@ -85,7 +89,7 @@ func BenchmarkStep(b *testing.B) {
 			b.ReportMetric(tokens*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
 			b.ReportMetric(2*flopsPerToken(cfg, shape[1])*tokens*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOPS")
 		})
-		b.Run(fmt.Sprintf("score/%dx%d", shape[0], shape[1]), func(b *testing.B) {
+		b.Run(fmt.Sprintf("score/%s/%dx%d", how, shape[0], shape[1]), func(b *testing.B) {
 			compile(b, func() error {
 				_, err := e.Score(context.Background(), seqs, answers, a, nil)
 				return err

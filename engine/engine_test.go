@@ -87,7 +87,8 @@ func TestGradientsEqualDerivedOnes(t *testing.T) {
 func derivedGradient(t *testing.T, e *Engine, a *adapter.Adapter, seqs []prompt.Sequence) (float64, []float32) {
 	t.Helper()
 	keys := a.Keys()
-	exec, err := graph.NewExec(e.backend, func(args []*graph.Node) []*graph.Node {
+	programs := map[backbone.Band]*graph.Exec{}
+	build := func(band backbone.Band, args []*graph.Node) []*graph.Node {
 		tr := &backbone.Transformer{Config: e.model.Config, DType: e.dtype, Weights: map[string]*graph.Node{},
 			Adapter: map[adapter.Key]backbone.LoRA{}, Scale: a.Scale()}
 		n := len(e.weights.names)
@@ -99,15 +100,12 @@ func derivedGradient(t *testing.T, e *Engine, a *adapter.Adapter, seqs []prompt.
 			tr.Adapter[k] = backbone.LoRA{A: factors[2*i], B: factors[2*i+1]}
 		}
 		in := args[n+2*len(keys):]
-		logOdds, _ := tr.LogOdds(backbone.Inputs{Tokens: in[0], Positions: in[1], Segments: in[2], Steps: in[3], Lowest: in[4], Targets: in[5], Heads: in[6]})
+		logOdds, _ := tr.LogOdds(backbone.Inputs{Tokens: in[0], Positions: in[1], Segments: in[2], Steps: in[3], Lowest: in[4], Targets: in[5], Heads: in[6], Band: band})
 		labels, weights, offsets := in[7], in[8], in[9]
 		p := graph.Sigmoid(graph.Add(logOdds, offsets))
 		ce := graph.Neg(graph.Add(graph.Mul(labels, graph.Log(p)), graph.Mul(graph.OneMinus(labels), graph.Log(graph.OneMinus(p)))))
 		loss := graph.ReduceAllSum(graph.Mul(ce, weights))
 		return append([]*graph.Node{loss}, graph.Gradient(loss, factors...)...)
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	j, err := e.start(seqs, answers, a, true, 0)
 	if err != nil {
@@ -115,13 +113,21 @@ func derivedGradient(t *testing.T, e *Engine, a *adapter.Adapter, seqs []prompt.
 	}
 	defer j.close()
 	loss, sum := 0.0, make([]float32, a.NumParameters())
-	for _, b := range pack(seqs, e.options.RowTokens, e.options.BatchTokens, false, false) {
+	for _, b := range pack(seqs, e.packing(false, false)) {
 		var args []any
 		for _, w := range e.weights.tensors {
 			args = append(args, w)
 		}
 		args = append(args, j.factors...)
-		args = append(args, b.arguments(j.heads, true, 0)[:10]...)
+		args = append(args, b.arguments(j.heads)...)
+		args = append(args, b.lessons(0)[:3]...)
+		exec, ok := programs[b.band]
+		if !ok {
+			if exec, err = graph.NewExec(e.backend, func(args []*graph.Node) []*graph.Node { return build(b.band, args) }); err != nil {
+				t.Fatal(err)
+			}
+			programs[b.band] = exec
+		}
 		res, err := exec.Call(args...)
 		if err != nil {
 			t.Fatal(err)

@@ -48,8 +48,10 @@ type Work struct {
 	Rows, RowTokens int
 	// Train says that gradients are wanted.
 	Train bool
-	// Layers is the number of layers from the lowest adapted one up, which the way back passes. 0 means all.
+	// Layers is the number of layers that are computed, the uppermost ones. 0 means all.
 	Layers int
+	// Keys is the number of tokens that attention compares each token with. 0 means a whole row.
+	Keys int
 }
 
 // FullBatch is the work of one batch as large as the options allow.
@@ -117,6 +119,9 @@ func EstimateMemory(c backbone.Config, w Work) (Memory, error) {
 	// Half of the tensors of hidden width are in fact as wide as all heads together.
 	hidden, ffn, kv := float64(c.Hidden+c.Heads*c.HeadDim)/2, float64(c.FFN), float64(c.KVHeads*c.HeadDim)
 	scores := float64(c.Heads) * float64(w.RowTokens)
+	if w.Keys > 0 && w.Keys < w.RowTokens {
+		scores = float64(c.Heads) * float64(w.Keys)
+	}
 	converted := 0. // the largest product's weights, where bfloat16 is emulated
 	if size < 4 {
 		converted = 4 * 2 * ffn * float64(c.Hidden)
@@ -196,6 +201,9 @@ func (w Work) String() string {
 	if w.Rows == 0 {
 		return "loading the weights"
 	}
+	if w.Rows == 1 {
+		return fmt.Sprintf("%s a row of %d tokens", what, w.RowTokens)
+	}
 	return fmt.Sprintf("%s %d rows of %d tokens", what, w.Rows, w.RowTokens)
 }
 
@@ -228,9 +236,13 @@ func (o Options) limit(b compute.Backend) int64 {
 	return limit
 }
 
-// fits is CheckMemory for this engine.
-func (e *Engine) fits(rows, rowTokens int, train bool) error {
-	return CheckMemory(e.model.Config, Work{DType: e.options.DType, Rows: rows, RowTokens: rowTokens, Train: train}, hostWeights(e.model), e.options.limit(e.backend))
+// fits is CheckMemory for a batch of this engine.
+func (e *Engine) fits(rows, rowTokens int, sig signature) error {
+	w := Work{DType: e.options.DType, Rows: rows, RowTokens: rowTokens, Train: sig.train, Layers: e.model.Config.Layers - sig.from}
+	if b := sig.band; b.Block > 0 {
+		w.Keys = b.Header + (b.Back+1)*b.Block
+	}
+	return CheckMemory(e.model.Config, w, hostWeights(e.model), e.options.limit(e.backend))
 }
 
 // hostWeights is the number of bytes of a model's weights that lie in the host's memory rather than in mapped files.

@@ -1,28 +1,33 @@
 package engine
 
 import (
-	"fmt"
-	"math"
 	"slices"
 	"sort"
 
+	"lsat/backbone"
 	"lsat/prompt"
 )
-
-// ErrTooLong says that a sequence does not fit the model.
-var ErrTooLong = fmt.Errorf("sequence is longer than the model allows")
 
 // place says where a target of a sequence stands in a batch.
 type place struct {
 	sequence, target int
 }
 
+// start says where a sequence's tokens stand in a batch: token k at at+k, but for those of a shared header, which stand at the
+// row's start, header.
+type start struct {
+	sequence, at, header int
+}
+
 // batch is a few rows of packed sequences: what one run of a compiled program takes.
 type batch struct {
 	rows, time                                 int
+	band                                       backbone.Band
+	shared                                     int     // tokens of the header that a row's sequences share
 	tokens, positions, segments, steps, lowest []int32 // [rows*time]
 	targets                                    []int32 // [capacity] indices into rows*time; padding points at 0
 	labels, weights, offsets                   []float32
+	starts                                     []start // of the sequences, row by row
 	places                                     []place // of the real targets, in the order of targets
 }
 
@@ -34,23 +39,34 @@ type row struct {
 
 const smallestRow = 64
 
+// packing says how sequences become batches.
+type packing struct {
+	rowTokens, batchTokens int
+	// wide fills every batch up with empty rows to its full size, instead of to a power of two, so that one program serves them all.
+	wide bool
+	// byRows packs into rows whatever the sequences reach.
+	byRows bool
+	// shrink gives a call that is small a shorter row.
+	shrink bool
+}
+
 // pack lays sequences into rows and rows into batches. Sequences stay whole; a token sees its own sequence only. The result
-// depends on the sequences and options alone, so a job meets the same batches when it is run again. A batch's number of rows is
-// filled up with empty ones, to the full number for wide, else to a power of two, so that a few compiled programs serve all of
-// them. With shrink, a call that fits one row gets a shorter one.
-func pack(seqs []prompt.Sequence, rowTokens, batchTokens int, wide, shrink bool) []*batch {
-	total := 0
-	for i := range seqs {
-		total += len(seqs[i].Tokens)
+// depends on the sequences and the packing alone, so a job meets the same batches when it is run again. Sequences that share a header and
+// look back a little way only become one long row with the header once (see reach); others become rows of rowTokens, or of the next power
+// of two where they are longer. Sizes are powers of two or the full size, so that a few compiled programs serve all batches.
+func pack(seqs []prompt.Sequence, p packing) []*batch {
+	r := reachOf(seqs)
+	if !p.byRows && r.narrow(p.rowTokens) {
+		return packLong(seqs, r, p)
 	}
-	if shrink && total <= rowTokens {
-		rowTokens = powerOfTwo(total, smallestRow)
-		batchTokens = rowTokens
+	if total := totalTokens(seqs); p.shrink && total <= p.rowTokens {
+		p.rowTokens = powerOfTwo(total, smallestRow)
+		p.batchTokens = p.rowTokens
 	}
 	byTime := map[int][]int{}
 	var times []int
 	for i := range seqs {
-		time := rowTokens
+		time := p.rowTokens
 		if n := len(seqs[i].Tokens); n > time {
 			time = powerOfTwo(n, time)
 		}
@@ -63,18 +79,65 @@ func pack(seqs []prompt.Sequence, rowTokens, batchTokens int, wide, shrink bool)
 	var out []*batch
 	for _, time := range times {
 		rows := fill(seqs, byTime[time], time)
-		count := max(1, batchTokens/time)
+		count := max(1, p.batchTokens/time)
 		for len(rows) > 0 {
 			n := min(count, len(rows))
 			height := min(count, powerOfTwo(n, 1))
-			if wide {
+			if p.wide {
 				height = count
 			}
-			out = append(out, layOut(seqs, rows[:n], height, time))
+			out = append(out, layOut(seqs, rows[:n], height, time, reach{}))
 			rows = rows[n:]
 		}
 	}
 	return out
+}
+
+// packLong packs into single rows of up to batchTokens.
+func packLong(seqs []prompt.Sequence, r reach, p packing) []*batch {
+	full := p.batchTokens
+	total := r.header
+	for i := range seqs {
+		total += len(seqs[i].Tokens) - r.header
+		full = max(full, powerOfTwo(len(seqs[i].Tokens), p.batchTokens))
+	}
+	least := p.rowTokens
+	if p.shrink {
+		least = smallestRow
+	}
+	var out []*batch
+	var current row
+	flush := func() {
+		time := min(full, powerOfTwo(current.used, least))
+		if p.wide && !(p.shrink && total <= p.rowTokens) {
+			time = full
+		}
+		out = append(out, layOut(seqs, []*row{{members: current.members}}, 1, time, r))
+		current = row{}
+	}
+	for i := range seqs {
+		n := len(seqs[i].Tokens) - r.header
+		if len(current.members) > 0 && current.used+n > full {
+			flush()
+		}
+		if len(current.members) == 0 {
+			current.used = r.header
+		}
+		current.members = append(current.members, i)
+		current.used += n
+	}
+	if len(current.members) > 0 {
+		flush()
+	}
+	return out
+}
+
+func totalTokens(seqs []prompt.Sequence) int {
+	total := 0
+	for i := range seqs {
+		total += len(seqs[i].Tokens)
+	}
+	return total
 }
 
 // fill puts the given sequences into rows of the given length. It tries them as they come and longest first, and takes what needs
@@ -134,86 +197,4 @@ func powerOfTwo(n, least int) int {
 		least *= 2
 	}
 	return least
-}
-
-func layOut(seqs []prompt.Sequence, rows []*row, count, time int) *batch {
-	size := count * time
-	b := &batch{rows: count, time: time}
-	for _, p := range []*[]int32{&b.tokens, &b.positions, &b.segments, &b.steps, &b.lowest} {
-		*p = make([]int32, size)
-	}
-	for i := range b.segments {
-		b.segments[i] = -1
-		b.steps[i] = -1
-	}
-	for r, row := range rows {
-		at := r * time
-		for s, i := range row.members {
-			seq := &seqs[i]
-			for k, tok := range seq.Tokens {
-				b.tokens[at+k], b.positions[at+k], b.segments[at+k] = tok, int32(k), int32(s)
-				b.lowest[at+k] = math.MinInt32
-				if seq.Window > 0 && seq.Steps != nil {
-					b.steps[at+k] = seq.Steps[k]
-					b.lowest[at+k] = seq.Steps[k] - seq.Window
-				}
-			}
-			for k, t := range seq.Targets {
-				b.targets = append(b.targets, int32(at)+t.Position)
-				label := float32(0)
-				if t.Label {
-					label = 1
-				}
-				b.labels = append(b.labels, label)
-				b.weights = append(b.weights, 1)
-				b.offsets = append(b.offsets, t.Offset)
-				b.places = append(b.places, place{i, k})
-			}
-			at += len(seq.Tokens)
-		}
-	}
-	capacity := size / 4
-	if len(b.targets) > capacity {
-		capacity = powerOfTwo(len(b.targets), capacity)
-	}
-	for len(b.targets) < capacity {
-		b.targets = append(b.targets, 0)
-		b.labels = append(b.labels, 0)
-		b.weights = append(b.weights, 0)
-		b.offsets = append(b.offsets, 0)
-	}
-	return b
-}
-
-// check refuses sequences that the model cannot take.
-func check(seqs []prompt.Sequence, vocab, maxSeq int) error {
-	for i := range seqs {
-		s := &seqs[i]
-		name := func() string {
-			if len(s.Targets) > 0 {
-				return fmt.Sprintf("sequence %d (sample %d)", i, s.Targets[0].Sample)
-			}
-			return fmt.Sprintf("sequence %d", i)
-		}
-		if len(s.Tokens) == 0 {
-			return fmt.Errorf("engine: %s has no tokens", name())
-		}
-		if maxSeq > 0 && len(s.Tokens) > maxSeq {
-			return fmt.Errorf("engine: %s has %d tokens, the model takes %d: %w", name(), len(s.Tokens), maxSeq, ErrTooLong)
-		}
-		if s.Steps != nil && len(s.Steps) != len(s.Tokens) {
-			return fmt.Errorf("engine: %s has %d tokens but %d steps", name(), len(s.Tokens), len(s.Steps))
-		}
-		for _, t := range s.Tokens {
-			if t < 0 || int(t) >= vocab {
-				return fmt.Errorf("engine: %s has token %d, the model's vocabulary has %d: the tokenizer does not fit", name(), t, vocab)
-			}
-		}
-		for _, t := range s.Targets {
-			if t.Position < 0 || int(t.Position) >= len(s.Tokens) {
-				return fmt.Errorf("engine: %s asks at token %d of %d", name(), t.Position, len(s.Tokens))
-			}
-		}
-	}
-	return nil
 }

@@ -11,8 +11,11 @@ import (
 	"lsat/backbone"
 )
 
-// signature is what decides a compiled program besides its shapes: which factors there are, their scale, and how it trains.
+// signature is what decides a compiled program besides its shapes: its layers, which factors there are, their scale, and how it trains.
 type signature struct {
+	from    int // the layer that it starts at, with hidden states instead of tokens where that is not 0
+	until   int // the layer whose input it returns; 0 means that it goes to the end and returns log-odds
+	band    backbone.Band
 	keys    string
 	scale   float64
 	train   bool
@@ -20,14 +23,7 @@ type signature struct {
 }
 
 // program returns the executor for an adapter's layout; it compiles once for every batch shape that it meets.
-func (e *Engine) program(a *adapter.Adapter, train bool, dropout float64) (*graph.Exec, error) {
-	sig := signature{train: train, dropout: dropout}
-	var keys []adapter.Key
-	if a != nil {
-		keys = a.Keys()
-		sig.keys = fmt.Sprint(keys)
-		sig.scale = a.Scale()
-	}
+func (e *Engine) program(keys []adapter.Key, sig signature) (*graph.Exec, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if p, ok := e.programs[sig]; ok {
@@ -45,9 +41,10 @@ func (e *Engine) program(a *adapter.Adapter, train bool, dropout float64) (*grap
 	return p, nil
 }
 
-// build is the graph of one program. Its arguments are, in order: the weights, the adapter's factors (A, B per key), the batch
-// and, for training, labels, weights, offsets and the dropout seed. A scoring program returns log-odds; a training program the summed
-// loss and the factors' gradients in the order of the arguments.
+// build is the graph of one program. Its arguments are, in order: the weights of its layers, the adapter's factors (A, B per key), the
+// batch with, for a program that starts above the embedding, hidden states and, for training, labels, weights, offsets and the
+// dropout seed. A scoring program returns log-odds; a training program the summed loss and the factors' gradients in the order of the
+// arguments.
 func (e *Engine) build(args []*graph.Node, keys []adapter.Key, sig signature) []*graph.Node {
 	next := func() *graph.Node {
 		n := args[0]
@@ -58,13 +55,19 @@ func (e *Engine) build(args []*graph.Node, keys []adapter.Key, sig signature) []
 		Config: e.model.Config, DType: e.dtype, Weights: map[string]*graph.Node{},
 		Adapter: map[adapter.Key]backbone.LoRA{}, Scale: sig.scale,
 	}
-	for _, name := range e.weights.names {
-		tr.Weights[name] = next()
+	for _, i := range e.weights.between(sig.from, sig.until) {
+		tr.Weights[e.weights.names[i]] = next()
 	}
 	for _, k := range keys {
 		tr.Adapter[k] = backbone.LoRA{A: next(), B: next()}
 	}
-	in := backbone.Inputs{Tokens: next(), Positions: next(), Segments: next(), Steps: next(), Lowest: next(), Targets: next(), Heads: next()}
+	in := backbone.Inputs{Tokens: next(), Positions: next(), Segments: next(), Steps: next(), Lowest: next(), Targets: next(), Heads: next(), Band: sig.band}
+	if sig.until > 0 {
+		return []*graph.Node{tr.HiddenStates(in, sig.until)}
+	}
+	if in.From = sig.from; in.From > 0 {
+		in.Hidden = next()
+	}
 	if !sig.train {
 		logOdds, _ := tr.LogOdds(in)
 		return []*graph.Node{logOdds}
@@ -85,20 +88,21 @@ func (e *Engine) build(args []*graph.Node, keys []adapter.Key, sig signature) []
 	return out
 }
 
-// arguments are the batch's tensors in the order that build expects.
-func (b *batch) arguments(heads []float32, train bool, seed uint32) []any {
+// arguments are the batch's tensors in the order that build expects, without hidden states.
+func (b *batch) arguments(heads []float32) []any {
 	grid := func(v []int32) any { return tensors.FromFlatDataAndDimensions(v, b.rows, b.time) }
-	args := []any{grid(b.tokens), grid(b.positions), grid(b.segments), grid(b.steps), grid(b.lowest),
+	return []any{grid(b.tokens), grid(b.positions), grid(b.segments), grid(b.steps), grid(b.lowest),
 		tensors.FromFlatDataAndDimensions(b.targets, len(b.targets)),
 		tensors.FromFlatDataAndDimensions(heads, 2, len(heads)/2)}
-	if train {
-		args = append(args,
-			tensors.FromFlatDataAndDimensions(b.labels, len(b.labels)),
-			tensors.FromFlatDataAndDimensions(b.weights, len(b.weights)),
-			tensors.FromFlatDataAndDimensions(b.offsets, len(b.offsets)),
-			tensors.FromScalar(seed))
-	}
-	return args
+}
+
+// lessons are the further arguments of training.
+func (b *batch) lessons(seed uint32) []any {
+	return []any{
+		tensors.FromFlatDataAndDimensions(b.labels, len(b.labels)),
+		tensors.FromFlatDataAndDimensions(b.weights, len(b.weights)),
+		tensors.FromFlatDataAndDimensions(b.offsets, len(b.offsets)),
+		tensors.FromScalar(seed)}
 }
 
 func release(ts ...any) {

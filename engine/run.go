@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/gomlx/compute"
@@ -44,7 +45,8 @@ type Engine struct {
 	mu       sync.Mutex // programs
 	programs map[signature]*graph.Exec
 	running  sync.Mutex
-	longest  int // tokens of the longest row that the caller's BatchTokens lets through; 0 where it was left open
+	longest  int  // tokens of the longest row that the caller's BatchTokens lets through; 0 where it was left open
+	byRows   bool // tests compare attention by blocks with attention over whole rows
 }
 
 var _ Runner = (*Engine)(nil)
@@ -72,7 +74,7 @@ func New(ctx context.Context, m *backbone.Model, b compute.Backend, opts Options
 		return nil, err
 	}
 	e := &Engine{model: m, backend: b, options: opts, dtype: dtype, programs: map[signature]*graph.Exec{}, longest: longest}
-	if err := e.fits(0, 0, false); err != nil {
+	if err := e.fits(0, 0, signature{}); err != nil {
 		return nil, err
 	}
 	e.weights, err = uploadWeights(ctx, b, m, dtype)
@@ -85,9 +87,9 @@ func New(ctx context.Context, m *backbone.Model, b compute.Backend, opts Options
 // BackboneHash identifies the frozen model.
 func (e *Engine) BackboneHash() string { return e.model.Hash }
 
-// Numerics names backend, data type and batch shapes: what decides a result's last bits.
+// Numerics names backend, data type, batch shapes and how attention goes over them: what decides a result's last bits.
 func (e *Engine) Numerics() string {
-	return fmt.Sprintf("%s %s rows %d batch %d", e.backend.Name(), e.options.DType, e.options.RowTokens, e.options.BatchTokens)
+	return fmt.Sprintf("%s %s rows %d batch %d bands 1", e.backend.Name(), e.options.DType, e.options.RowTokens, e.options.BatchTokens)
 }
 
 // AdapterShapes gives [out, in] of every projection that an adapter may change.
@@ -122,8 +124,8 @@ func (e *Engine) Score(ctx context.Context, seqs []prompt.Sequence, ans prompt.A
 	}
 	for lo := 0; lo < len(seqs); lo += chunk {
 		part := seqs[lo:min(lo+chunk, len(seqs))]
-		for _, b := range pack(part, e.options.RowTokens, e.options.BatchTokens, true, len(seqs) <= chunk) {
-			res, err := job.run(ctx, b, 0)
+		for _, b := range pack(part, e.packing(true, len(seqs) <= chunk)) {
+			res, err := job.run(ctx, part, b, 0)
 			if err != nil {
 				return nil, err
 			}
@@ -166,8 +168,8 @@ func (e *Engine) Gradient(ctx context.Context, seqs []prompt.Sequence, ans promp
 	}
 	defer job.close()
 	loss := 0.0
-	for i, b := range pack(seqs, e.options.RowTokens, e.options.BatchTokens, false, false) {
-		res, err := job.run(ctx, b, uint32(seed^seed>>32)+uint32(i)*0x9E3779B9)
+	for i, b := range pack(seqs, e.packing(false, false)) {
+		res, err := job.run(ctx, seqs, b, uint32(seed^seed>>32)+uint32(i)*0x9E3779B9)
 		if err != nil {
 			return 0, err
 		}
@@ -197,13 +199,19 @@ func (e *Engine) Gradient(ctx context.Context, seqs []prompt.Sequence, ans promp
 	return loss, nil
 }
 
-// job is one call's state: the program, the adapter on the device, the answers' rows.
+// packing is how the sequences of a call become batches.
+func (e *Engine) packing(wide, shrink bool) packing {
+	return packing{rowTokens: e.options.RowTokens, batchTokens: e.options.BatchTokens, byRows: e.byRows, wide: wide, shrink: shrink}
+}
+
+// job is one call's state: its programs but for their bands, the weights of their layers, the adapter on the device, the answers' rows.
 type job struct {
 	engine  *Engine
-	program *graph.Exec
+	sig     signature
+	keys    []adapter.Key
+	weights []any
 	factors []any
 	heads   []float32
-	train   bool
 }
 
 func (e *Engine) start(seqs []prompt.Sequence, ans prompt.Answers, a *adapter.Adapter, train bool, dropout float64) (*job, error) {
@@ -213,8 +221,11 @@ func (e *Engine) start(seqs []prompt.Sequence, ans prompt.Answers, a *adapter.Ad
 	if err := e.checkRows(seqs); err != nil {
 		return nil, err
 	}
-	j := &job{engine: e, train: train}
-	var err error
+	from, err := e.from(seqs, a)
+	if err != nil {
+		return nil, err
+	}
+	j := &job{engine: e, sig: signature{from: from, train: train, dropout: dropout}}
 	if j.heads, err = headRows(e.model, ans.Yes, ans.No); err != nil {
 		return nil, err
 	}
@@ -223,38 +234,57 @@ func (e *Engine) start(seqs []prompt.Sequence, ans prompt.Answers, a *adapter.Ad
 			return nil, fmt.Errorf("engine: the adapter does not fit %s: %w", e.model.Name, err)
 		}
 	}
-	if j.program, err = e.program(a, train, dropout); err != nil {
-		return nil, err
+	j.open(a)
+	return j, nil
+}
+
+// open puts what does not change between batches on the device.
+func (j *job) open(a *adapter.Adapter) {
+	e := j.engine
+	for _, i := range e.weights.between(j.sig.from, j.sig.until) {
+		j.weights = append(j.weights, e.weights.tensors[i])
 	}
 	if a != nil {
-		for _, k := range a.Keys() {
+		j.keys = a.Keys()
+		j.sig.keys, j.sig.scale = fmt.Sprint(j.keys), a.Scale()
+		for _, k := range j.keys {
 			f := a.Layers[k]
 			for _, m := range []adapter.Matrix{f.A, f.B} {
 				j.factors = append(j.factors, tensors.FromFlatDataAndDimensions(m.Data, m.Rows, m.Cols))
 			}
 		}
 	}
-	return j, nil
 }
 
-func (j *job) run(ctx context.Context, b *batch, seed uint32) ([]*tensors.Tensor, error) {
+func (j *job) run(ctx context.Context, seqs []prompt.Sequence, b *batch, seed uint32) ([]*tensors.Tensor, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	e := j.engine
-	if err := e.fits(b.rows, b.time, j.train); err != nil {
+	sig := j.sig
+	sig.band = b.band
+	if err := e.fits(b.rows, b.time, sig); err != nil {
+		return nil, err
+	}
+	program, err := e.program(j.keys, sig)
+	if err != nil {
 		return nil, err
 	}
 	e.running.Lock()
 	defer e.running.Unlock()
-	args := make([]any, 0, len(e.weights.tensors)+len(j.factors)+10)
-	for _, w := range e.weights.tensors {
-		args = append(args, w)
+	own := b.arguments(j.heads)
+	if j.sig.from > 0 {
+		hidden, err := e.hiddenStates(seqs, b)
+		if err != nil {
+			return nil, err
+		}
+		own = append(own, hidden)
 	}
-	args = append(args, j.factors...)
-	own := b.arguments(j.heads, j.train, seed)
+	if j.sig.train {
+		own = append(own, b.lessons(seed)...)
+	}
 	defer release(own...)
-	res, err := j.program.Call(append(args, own...)...)
+	res, err := program.Call(slices.Concat(j.weights, j.factors, own)...)
 	if err != nil {
 		return nil, fmt.Errorf("engine: %d rows of %d tokens: %w", b.rows, b.time, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"runtime"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -75,6 +76,32 @@ func (w *deviceWeights) release() {
 	for _, t := range w.tensors {
 		release(t)
 	}
+}
+
+// between lists the indices of the weights that a program of the layers [from, until) needs; until 0 means to the end, the final norm
+// included.
+func (w *deviceWeights) between(from, until int) []int {
+	var out []int
+	for i, name := range w.names {
+		layer, isLayer := layerOf(name)
+		switch {
+		case isLayer && layer >= from && (until == 0 || layer < until),
+			!isLayer && name == "embed" && from == 0,
+			!isLayer && name != "embed" && until == 0:
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// layerOf is the number of the layer that a weight belongs to.
+func layerOf(name string) (int, bool) {
+	prefix, _, ok := splitLayer(name)
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(prefix, "layers."), "."))
+	return n, err == nil
 }
 
 var stacked = map[string]string{"q": "qkv", "k": "qkv", "v": "qkv", "gate": "gateup", "up": "gateup"}

@@ -24,8 +24,21 @@ type Sequence struct {
 	Steps []int32
 	// Window limits attention: a token of step s sees only header tokens and tokens of steps >= s-Window. 0 sees all.
 	Window int32
+	// Header is how many of the first tokens are the template's own, the same in every sequence that it writes: an engine may compute
+	// them once for many sequences. 0 is always right.
+	Header int
 	// Targets are in the order of their positions.
 	Targets []Target
+	// Hidden, where an engine has computed them beforehand, are the tokens' hidden states at the input of some layer. Templates leave
+	// it nil.
+	Hidden *Hidden
+}
+
+// Hidden are the hidden states of a sequence's tokens at the input of a layer: len(Tokens) rows of the backbone's width in the
+// layout of the engine that computed them.
+type Hidden struct {
+	Layer int
+	Rows  []byte
 }
 
 // Answers are the token ids of the two answer words. A score is the log-odds logit(Yes) - logit(No) at a target.

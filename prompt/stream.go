@@ -102,7 +102,7 @@ func (t *streaming) runs(stream *period.Stream, user int32, samples []int) ([]Se
 	line := stream.Timeline(user)
 	var out []Sequence
 	for len(samples) > 0 {
-		w := run{streaming: t, stream: stream, seq: Sequence{Window: int32(window)}}
+		w := run{streaming: t, stream: stream, seq: Sequence{Window: int32(window), Header: len(t.header)}}
 		n, err := w.fill(line, samples, history)
 		if err != nil {
 			return nil, err

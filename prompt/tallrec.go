@@ -15,6 +15,7 @@ type tallRec struct {
 	tok     Tokenizer
 	answers Answers
 	titles  *titleCache[string]
+	header  []int32 // the tokens that prompts begin with whatever their history
 }
 
 func newTallRec(cfg Config, tok Tokenizer) (Template, error) {
@@ -25,7 +26,23 @@ func newTallRec(cfg Config, tok Tokenizer) (Template, error) {
 		return nil, err
 	}
 	t.answers = ans
+	// Where the constant words end depends on how what follows them is cut into tokens: a few very different titles tell.
+	t.header = withBOS(tok, tok.Encode(t.render(nil, nil, cfg.Untitled)))
+	for _, title := range []string{"A", "1", " z", "(", "'", "\u00e9"} {
+		for _, text := range []string{t.render([]string{title}, nil, title), t.render(nil, []string{title}, title)} {
+			t.header = t.header[:common(t.header, withBOS(tok, tok.Encode(text)))]
+		}
+	}
 	return t, nil
+}
+
+// common is the length of the common beginning of two sequences of tokens.
+func common(a, b []int32) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 func (t *tallRec) Name() string     { return TallRec }
@@ -60,8 +77,13 @@ func (t *tallRec) Sequences(stream *period.Stream, samples []int) ([]Sequence, e
 		if err != nil {
 			return nil, err
 		}
+		header := len(t.header)
+		if common(t.header, tokens) < header || header == len(tokens) {
+			header = 0
+		}
 		out = append(out, Sequence{
 			Tokens:  tokens,
+			Header:  header,
 			Targets: []Target{{Position: int32(len(tokens) - 1), Label: stream.Samples[i].Label, Sample: int32(i)}},
 		})
 	}

@@ -63,6 +63,9 @@ type Config struct {
 	MaxValidPerPeriod int `koanf:"max_valid_per_period"`
 	MaxTestPerPeriod  int `koanf:"max_test_per_period"`
 	MaxLongSamples    int `koanf:"max_long_samples"`
+	// KeepHidden keeps the hidden states below the adapters (adapter.top_layers) in the run directory when the study is done: gigabytes that
+	// save a later run with other strategies the lower layers.
+	KeepHidden bool `koanf:"keep_hidden"`
 	// SampleSeed draws the users kept under a cap. Default 1.
 	SampleSeed uint64 `koanf:"sample_seed"`
 }
@@ -132,6 +135,8 @@ type Adapter struct {
 	Dropout float64  `koanf:"dropout"`
 	Modules []string `koanf:"modules"`
 	RSLoRA  bool     `koanf:"rslora"`
+	// TopLayers adapts the uppermost layers only: a study of 10 of 30 computes the 20 below once for all strategies and epochs.
+	TopLayers int `koanf:"top_layers"`
 }
 
 // Hyper holds the hyper-parameters. The paper stops early by other rules in its updates (a look every 6 steps, patience 5) than in its
@@ -273,5 +278,5 @@ func (c Config) StreamOptions() (period.Options, error) {
 // AdapterConfig is the shape of every adapter, with its defaults filled in.
 func (c Config) AdapterConfig() adapter.Config {
 	a := c.Adapter
-	return adapter.Config{Rank: a.Rank, Alpha: a.Alpha, Dropout: a.Dropout, Modules: a.Modules, RSLoRA: a.RSLoRA}.WithDefaults()
+	return adapter.Config{Rank: a.Rank, Alpha: a.Alpha, Dropout: a.Dropout, Modules: a.Modules, RSLoRA: a.RSLoRA, TopLayers: a.TopLayers}.WithDefaults()
 }

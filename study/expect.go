@@ -10,7 +10,9 @@ import (
 // when they are found done.
 func (x *executor) expectScores(s step, seed uint64) {
 	valid, test := float64(len(x.lists.valid(s.combo.Valid).samples)), float64(len(x.lists.test(s.test()).samples))
-	expect := func(part string, work float64) { x.meter.expect(scoreName(seed, s, part), work) }
+	expect := func(part string, work float64) { x.meter.expect(scoreName(seed, s, part), work*x.frozen.cost()) }
+	x.expectFrozen(x.lists.valid(s.combo.Valid))
+	x.expectFrozen(x.lists.test(s.test()))
 	switch s.combo.Kind {
 	case strategy.Bare, strategy.Single:
 		expect("valid", valid)

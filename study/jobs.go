@@ -2,6 +2,7 @@ package study
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -68,6 +69,11 @@ func (x *executor) job(ctx context.Context, j *strategy.Job, seed uint64) (kept,
 	dir := filepath.Join(x.dir, "jobs", key)
 	_, statErr := os.Stat(filepath.Join(dir, "job.json"))
 	reused := statErr == nil
+	if !reused {
+		if err := errors.Join(x.freeze(ctx, x.lists.train(j), data.Train), x.freeze(ctx, x.lists.valid(j.Valid), data.Valid)); err != nil {
+			return kept{}, fmt.Errorf("study: %s: %w", title, err)
+		}
+	}
 	x.meter.begin(name, title, spec.Train.Samples)
 	r, err := x.in.Train(ctx, spec, x.in.Runner, data, from.adapter, dir, func(e train.Event) {
 		x.meter.progress(e.Targets, e.TotalTargets)

@@ -50,7 +50,13 @@ func (x *executor) scores(ctx context.Context, name, task, id string, a *adapter
 		path := filepath.Join(dir, fmt.Sprintf("%04d.f64", c))
 		odds, err := readScores(path, n)
 		if err != nil {
-			reused = false
+			if reused {
+				reused = false
+				if err := x.freeze(ctx, list, seqs); err != nil {
+					return nil, fmt.Errorf("study: %s: %w", task, err)
+				}
+				x.meter.begin(name, task, len(list.samples))
+			}
 			if odds, err = x.scoreChunk(ctx, chunk, a, done, len(list.samples)); err != nil {
 				return nil, fmt.Errorf("study: %s: %w", task, err)
 			}

@@ -49,6 +49,7 @@ type executor struct {
 	seqs   map[string][]prompt.Sequence
 	// fitted holds the references, the prior among them, by name and served period.
 	fitted map[string]baseline.Model
+	frozen *frozen
 }
 
 // Run runs the study in dir, which is made if it is not there. What an earlier run finished is used again. Errors: ErrLocked where another
@@ -91,8 +92,9 @@ func Run(ctx context.Context, dir string, c Config, in Inputs) error {
 	if x.store, err = openStore(dir); err != nil {
 		return err
 	}
+	x.frozen = newFrozen(c, x.in.Runner, dir)
 	err = x.run(ctx, steps, refs, report)
-	return errors.Join(err, x.store.close())
+	return errors.Join(err, x.frozen.close(err == nil && !c.KeepHidden), x.store.close())
 }
 
 // audit proves that no sample is learnt from or chosen on at or after the moment it is tested on, and that every part is usable.
@@ -196,7 +198,9 @@ func (x *executor) expect(steps []step) {
 					h = x.c.Hyper.Update
 				}
 				n := float64(max(1, h.Epochs) * len(x.lists.train(j).samples))
-				x.meter.expect(jobName(seed, j), trainCost*n+float64(len(x.lists.valid(j.Valid).samples)))
+				x.meter.expect(jobName(seed, j), x.frozen.cost()*(trainCost*n+float64(len(x.lists.valid(j.Valid).samples))))
+				x.expectFrozen(x.lists.train(j))
+				x.expectFrozen(x.lists.valid(j.Valid))
 			}
 			x.expectScores(s, seed)
 		}

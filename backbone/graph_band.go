@@ -1,0 +1,112 @@
+package backbone
+
+import (
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:revive,staticcheck // graph code reads as formulas
+)
+
+// Band says which keys a query is compared with at all. The tokens of a row are cut into blocks; a block's queries meet the keys of their
+// own block, of the Back blocks before it, and of the first Header tokens of the row. Whoever packs the rows sees to it that
+// no token may look at anything else; the mask then decides exactly. The zero value means the whole row. What it saves: attention over a
+// long row costs by its keys, not by its length.
+type Band struct {
+	// Block divides the row's length; 0 means one block.
+	Block int
+	// Back is how many blocks before its own a block looks at, fewer than there are.
+	Back int
+	// Header is how many tokens at the row's start every block looks at.
+	Header int
+}
+
+// blocks is the number of blocks in a row.
+func (gr *Transformer) blocks() int { return gr.time / gr.band.Block }
+
+// keys is the number of keys that a query is compared with.
+func (b Band) keys() int { return b.Header + (b.Back+1)*b.Block }
+
+// extend lays the keys of every block side by side: x [G, T, w] -> [G, blocks, keys, w]. Blocks before the first one are zeros.
+func (gr *Transformer) extend(x *Node) *Node {
+	b, n := gr.band, gr.blocks()
+	g, w := x.Shape().Dimensions[0], x.Shape().Dimensions[2]
+	blocks := Reshape(x, g, n, b.Block, w)
+	var parts []*Node
+	if b.Header > 0 {
+		header := Reshape(Slice(x, AxisRange(), AxisRange(0, b.Header), AxisRange()), g, 1, b.Header, w)
+		parts = append(parts, BroadcastToDims(header, g, n, b.Header, w))
+	}
+	if b.Back > 0 {
+		before := Zeros(x.Graph(), shapes.Make(x.DType(), g, b.Back, b.Block, w))
+		padded := Concatenate([]*Node{before, blocks}, 1)
+		for s := range b.Back {
+			parts = append(parts, Slice(padded, AxisRange(), AxisRange(s, s+n), AxisRange(), AxisRange()))
+		}
+	}
+	return concatenate(append(parts, blocks), 2)
+}
+
+// extendBack carries the gradient of extend's result [G, blocks, keys, w] back to x [G, T, w]: every token gathers what it was lent for.
+func (gr *Transformer) extendBack(d *Node) *Node {
+	b := gr.band
+	dims := d.Shape().Dimensions
+	g, w := dims[0], dims[3]
+	if b.Back == 0 && b.Header == 0 {
+		return Reshape(d, g, gr.time, w)
+	}
+	d = ConvertDType(d, dtypes.Float32)
+	zeros := func(count, size int) *Node { return Zeros(d.Graph(), shapes.Make(dtypes.Float32, g, count, size, w)) }
+	var sum *Node
+	for s := range b.Back + 1 { // what block i lent to block i+Back-s
+		lo := b.Header + s*b.Block
+		part := Slice(d, AxisRange(), AxisRange(b.Back-s), AxisRange(lo, lo+b.Block), AxisRange())
+		if late := b.Back - s; late > 0 {
+			part = Concatenate([]*Node{part, zeros(late, b.Block)}, 1)
+		}
+		if sum == nil {
+			sum = part
+		} else {
+			sum = Add(sum, part)
+		}
+	}
+	sum = Reshape(sum, g, gr.time, w)
+	if b.Header > 0 {
+		header := ReduceSum(Slice(d, AxisRange(), AxisRange(), AxisRange(0, b.Header), AxisRange()), 1)
+		if rest := gr.time - b.Header; rest > 0 {
+			header = Concatenate([]*Node{header, Zeros(d.Graph(), shapes.Make(dtypes.Float32, g, rest, w))}, 1)
+		}
+		sum = Add(sum, header)
+	}
+	return ConvertDType(sum, gr.DType)
+}
+
+// SharedSegment is the segment of tokens that all sequences of their row may see: a header that they have in common.
+const SharedSegment = -2
+
+// attentionMask is 0 where a query may look at a key and a huge negative number elsewhere, [B, 1, blocks, 1, block, keys] float32.
+func (gr *Transformer) attentionMask(in Inputs, sliding int) *Node {
+	g := in.Tokens.Graph()
+	b, n := gr.band, gr.blocks()
+	scalar := func(v int) *Node { return Scalar(g, dtypes.Int32, v) }
+	of := func(x *Node) *Node { return Reshape(x, gr.batch, n, b.Block, 1) } // by the looking token
+	at := func(x *Node) *Node {                                              // by the token looked at
+		return Reshape(gr.extend(Reshape(x, gr.batch, gr.time, 1)), gr.batch, n, 1, b.keys())
+	}
+	// Places in the row, of queries and of keys. A key of the header counts as one only where the blocks do not reach back to it.
+	block := func(size ...int) *Node { return Iota(g, shapes.Make(dtypes.Int32, size...), 1) }
+	row := Add(MulScalar(block(1, n, b.Block, 1), b.Block), Iota(g, shapes.Make(dtypes.Int32, 1, n, b.Block, 1), 2))
+	first := MulScalar(AddScalar(block(1, n, 1, b.keys()), -b.Back), b.Block) // of the blocks looked at
+	slot := Iota(g, shapes.Make(dtypes.Int32, 1, n, 1, b.keys()), 3)
+	inHeader := LessThan(slot, scalar(b.Header))
+	col := Where(inHeader, slot, Add(first, AddScalar(slot, -b.Header)))
+	ok := Or(And(inHeader, LessThan(slot, first)), And(LogicalNot(inHeader), GreaterOrEqual(col, scalar(0))))
+	ok = And(ok, GreaterOrEqual(row, col))
+
+	segment, step := at(in.Segments), at(in.Steps)
+	ok = And(ok, Or(Equal(of(in.Segments), segment), Equal(segment, scalar(SharedSegment))))
+	ok = And(ok, Or(LessThan(step, scalar(0)), GreaterOrEqual(step, of(in.Lowest))))
+	if sliding > 0 {
+		ok = And(ok, LessThan(Sub(of(in.Positions), at(in.Positions)), scalar(sliding)))
+	}
+	mask := Where(ok, Scalar(g, dtypes.Float32, 0), Scalar(g, dtypes.Float32, masked))
+	return barrier(Reshape(mask, gr.batch, 1, n, 1, b.Block, b.keys()))
+}

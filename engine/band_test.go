@@ -1,0 +1,151 @@
+package engine
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/gomlx/gomlx/core/graph"
+
+	"lsat/backbone"
+	"lsat/prompt"
+)
+
+// headed are sequences as the stream template writes them: a header that all share, then items of which a token sees the last ten.
+func headed(n, vocab int, seed uint64) []prompt.Sequence {
+	rng := rand.New(rand.NewPCG(seed, 4))
+	header := make([]int32, 6)
+	for i := range header {
+		header[i] = int32(rng.IntN(vocab))
+	}
+	out := make([]prompt.Sequence, n)
+	for i := range out {
+		s := prompt.Sequence{Window: 10, Header: len(header), Tokens: slices.Clone(header), Steps: []int32{-1, -1, -1, -1, -1, -1}}
+		for step := range 20 + rng.IntN(30) {
+			for range 2 + rng.IntN(4) {
+				s.Tokens = append(s.Tokens, int32(rng.IntN(vocab)))
+				s.Steps = append(s.Steps, int32(step))
+			}
+			s.Targets = append(s.Targets, prompt.Target{Position: int32(len(s.Tokens) - 1), Label: rng.IntN(2) == 1, Sample: int32(100*i + step)})
+		}
+		out[i] = s
+	}
+	return out
+}
+
+// onRows is the same engine with attention over whole rows and every header in its own sequence.
+func onRows(e *Engine) *Engine {
+	return &Engine{model: e.model, backend: e.backend, options: e.options, dtype: e.dtype, weights: e.weights, programs: map[signature]*graph.Exec{}, byRows: true}
+}
+
+// bandsOf lists the bands that an engine uses for sequences.
+func bandsOf(e *Engine, seqs []prompt.Sequence) (out []backbone.Band) {
+	for _, b := range pack(seqs, e.packing(false, false)) {
+		out = append(out, b.band)
+	}
+	return out
+}
+
+// Attention by blocks over one header for many sequences gives what whole rows give, forwards and backwards.
+func TestBandsChangeNothing(t *testing.T) {
+	for name, b := range backends(t) {
+		for _, family := range []string{"llama", "gemma3"} {
+			t.Run(name+"/"+family, func(t *testing.T) {
+				cfg := smallConfigs()[family]
+				e := newEngine(t, randomModel(cfg, 5), b, Options{RowTokens: 64, BatchTokens: 512})
+				seqs := headed(7, cfg.Vocab, 1)
+				band := backbone.Band{Block: bandBlock, Back: 1, Header: 8}
+				if got := bandsOf(e, seqs); !slices.Contains(got, band) {
+					t.Fatalf("bands %v, want one of %v", got, band)
+				}
+				rows := onRows(e)
+				if got := bandsOf(rows, seqs); slices.ContainsFunc(got, func(b backbone.Band) bool { return b != backbone.Band{} }) {
+					t.Fatalf("bands %v by rows", got)
+				}
+				a, err := randomAdapter(e.AdapterShapes(), allModules(), 9)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := scoreAll(t, rows, seqs, a)
+				for i, v := range scoreAll(t, e, seqs, a) {
+					if math.Abs(v-want[i]) > 1e-4*(1+math.Abs(want[i])) {
+						t.Fatalf("target %d has log-odds %v by blocks, %v by rows", i, v, want[i])
+					}
+				}
+				loss, grad := gradient(t, e, seqs, a)
+				wantLoss, wantGrad := gradient(t, rows, seqs, a)
+				if math.Abs(loss-wantLoss) > 1e-4*wantLoss {
+					t.Errorf("loss %v by blocks, %v by rows", loss, wantLoss)
+				}
+				close := func(what string, want []float32) {
+					size := 0.0
+					for _, g := range want {
+						size = max(size, math.Abs(float64(g)))
+					}
+					for i := range grad {
+						if d := math.Abs(float64(grad[i] - want[i])); d > 1e-4*size {
+							t.Fatalf("gradient %d differs from %s by %g, the largest is %g", i, what, d, size)
+						}
+					}
+				}
+				close("that by rows", wantGrad)
+				_, derived := derivedGradient(t, e, a, seqs)
+				close("the derived one", derived)
+			})
+		}
+	}
+}
+
+// What cannot go by blocks goes by rows: another header, a target in it, and looking back further than it pays.
+func TestReach(t *testing.T) {
+	seqs := headed(4, 50, 1)
+	if r := reachOf(seqs); r.header != 6 || r.back < 20 || r.back > 50 {
+		t.Errorf("reach %+v of ten items of two to five tokens behind a header of six", r)
+	}
+	other := slices.Clone(seqs)
+	other[2].Tokens = slices.Clone(other[2].Tokens)
+	other[2].Tokens[3]++
+	longest := 0
+	for i := range seqs {
+		longest = max(longest, len(seqs[i].Tokens))
+	}
+	if r := reachOf(other); r != (reach{back: longest}) {
+		t.Errorf("reach %+v where a header differs, want none and the whole length", r)
+	}
+	asked := slices.Clone(seqs)
+	asked[1].Targets = append([]prompt.Target{{Position: 2}}, asked[1].Targets...)
+	if r := reachOf(asked); r.header != 0 {
+		t.Errorf("reach %+v where a target lies in the header", r)
+	}
+	far := slices.Clone(seqs)
+	far[0].Window, far[0].Steps = 0, nil
+	if r := reachOf(far); r.header != 6 || r.back != len(far[0].Tokens)-6 {
+		t.Errorf("reach %+v where one sequence sees all of its %d tokens", r, len(far[0].Tokens))
+	}
+	jumbled := slices.Clone(seqs)
+	jumbled[0].Steps = slices.Clone(jumbled[0].Steps)
+	jumbled[0].Steps[30] = 0
+	if r := reachOf(jumbled); r.back != len(jumbled[0].Tokens)-6 {
+		t.Errorf("reach %+v where steps go back and forth", r)
+	}
+}
+
+// A sequence that is longer than a batch still gets its row.
+func TestLongSequenceByBlocks(t *testing.T) {
+	cfg := smallConfigs()["llama"]
+	b := backends(t)["go"]
+	e := newEngine(t, randomModel(cfg, 5), b, Options{RowTokens: 64, BatchTokens: 64})
+	seqs := headed(3, cfg.Vocab, 1)
+	scores, err := e.Score(context.Background(), seqs, answers, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := scoreAll(t, onRows(e), seqs, nil)
+	for i, v := range slices.Concat(scores...) {
+		if math.Abs(v-want[i]) > 1e-4*(1+math.Abs(want[i])) {
+			t.Fatalf("target %d has log-odds %v, want %v", i, v, want[i])
+		}
+	}
+}

@@ -28,10 +28,13 @@ DEMO_OUT ?= runs/demo
 TEST_TIMEOUT ?= 14m
 TESTS ?= ./...
 
-.PHONY: help build plugin demo test lint vet fmt clean
+BIG_SHAPE ?= llama-2-7b
+BIG_DIR ?= runs/bigmodel
+
+.PHONY: help build plugin demo test lint vet fmt clean bench-7b
 
 help: ## what there is to make
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 build: $(CC_NEEDED) ## bin/lsat
 	@mkdir -p bin
@@ -49,6 +52,12 @@ test: build plugin ## all tests; those whose model or data cannot be had are ski
 	@for name in smollm2-135m-instruct ml-100k; do \
 	  bin/lsat pull $$name >/dev/null || echo "make: no $$name: the tests that need it are skipped"; done
 	@set -o pipefail; go test -json -timeout $(TEST_TIMEOUT) $(TESTS) | go run ./scripts/testsum
+
+bench-7b: plugin ## load, score with and train a model of 7 billion generated weights: 14 GB of disk, 16 GB of memory
+	go build -o bin/bigmodel ./scripts/bigmodel
+	bin/bigmodel write --shape $(BIG_SHAPE) $(BIG_DIR)
+	bin/bigmodel run $(BIG_DIR)
+	rm -r $(BIG_DIR)
 
 lint: ## golangci-lint, the version pinned in .ci/lint
 	.ci/lint

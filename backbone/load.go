@@ -47,7 +47,7 @@ func (s *source) close() error {
 // Load reads a frozen model: path is a .gguf file, a directory with config.json and safetensors files (one, or several with
 // model.safetensors.index.json), or a directory with exactly one .gguf file. The caller closes the model.
 //
-// Weight files are mapped into memory and stay so until Close. Every tensor that the configuration asks for is checked; tensors that it
+// Weight files are mapped into memory and stay so until Close, but only what is being read takes memory (see Weight.Release). Every tensor that the configuration asks for is checked; tensors that it
 // does not ask for are ignored.
 //
 // Model.Hash is computed from the files' bytes on every load (some 0.1 s per 100 MB): a cache keyed by
@@ -163,6 +163,7 @@ func (s *source) hash(ctx context.Context) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
+// addHash adds a mapped file.
 func addHash(ctx context.Context, h hash.Hash, data []byte) error {
 	const chunk = 64 << 20 // between looks at the context
 	for len(data) > 0 {
@@ -171,6 +172,7 @@ func addHash(ctx context.Context, h hash.Hash, data []byte) error {
 		}
 		n := min(chunk, len(data))
 		h.Write(data[:n])
+		mmap.Forget(data[:n]) // so that hashing takes no memory; the system still has the file's pages at hand
 		data = data[n:]
 	}
 	return nil

@@ -17,52 +17,47 @@ import (
 // loadGGUF loads a GGUF file. Float16 and bfloat16 tensors, and float32 ones that need no change, stay in the mapped file; the others
 // become float32 in memory.
 func loadGGUF(ctx context.Context, path string) (*source, error) {
-	src := &source{}
-	ok := false
-	defer func() {
-		if !ok {
-			_ = src.close()
-		}
-	}()
-	file, err := mmap.Open(path)
-	if errors.Is(err, mmap.ErrEmpty) {
-		return nil, fmt.Errorf("%s: %w: it is empty", path, ErrTruncated)
-	}
+	src, f, cfg, err := openGGUF(path)
 	if err != nil {
 		return nil, err
 	}
-	src.files = append(src.files, file)
+	w, err := cfg.fromGGUF(ctx, path, f)
+	if err != nil {
+		return nil, errors.Join(err, src.close())
+	}
+	src.gguf = f
+	src.model = &Model{Config: cfg, Weights: w}
+	return src, nil
+}
+
+// openGGUF maps a file and reads what stands before its tensors.
+func openGGUF(path string) (*source, *gguf.File, Config, error) {
+	file, err := mmap.Open(path)
+	if errors.Is(err, mmap.ErrEmpty) {
+		return nil, nil, Config{}, fmt.Errorf("%s: %w: it is empty", path, ErrTruncated)
+	}
+	if err != nil {
+		return nil, nil, Config{}, err
+	}
+	src := &source{files: []*mmap.File{file}}
 	f, err := gguf.Parse(file.Data)
 	if err != nil {
 		sentinel := ErrFormat
 		if errors.Is(err, gguf.ErrTruncated) {
 			sentinel = ErrTruncated
 		}
-		return nil, fmt.Errorf("%s: %w: %w", path, sentinel, err)
+		return nil, nil, Config{}, errors.Join(fmt.Errorf("%s: %w: %w", path, sentinel, err), src.close())
 	}
 	cfg, err := configFromGGUF(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, nil, Config{}, errors.Join(fmt.Errorf("%s: %w", path, err), src.close())
 	}
-	w, err := cfg.fromGGUF(ctx, path, f)
-	if err != nil {
-		return nil, err
-	}
-	src.gguf = f
-	src.model = &Model{Config: cfg, Weights: w}
-	ok = true
-	return src, nil
+	return src, f, cfg, nil
 }
 
 // fromGGUF picks and converts the configuration's tensors, on all processors.
 func (c Config) fromGGUF(ctx context.Context, path string, f *gguf.File) (map[string]Weight, error) {
-	names := fileNames{
-		embed: "token_embd.weight",
-		norm:  "output_norm.weight",
-		head:  "output.weight",
-		layer: func(n int, p part) string { return fmt.Sprintf("blk.%d.%s", n, p.gguf) },
-	}
-	list := c.tensors(names)
+	list := c.tensors(ggufNames())
 	for _, w := range list { // all of them, before any work
 		t, ok := f.Tensors[w.file]
 		if !ok {
@@ -82,9 +77,9 @@ func (c Config) fromGGUF(ctx context.Context, path string, f *gguf.File) (map[st
 		heads := c.permutedHeads(w.part)
 		plusOne := c.NormPlusOne && len(w.shape) == 1 && isNorm(w)
 		if dtype, ok := map[gguf.Type]DType{gguf.F32: F32, gguf.F16: F16, gguf.BF16: BF16}[t.Type]; ok && !plusOne {
-			weights[i] = Weight{DType: dtype, Shape: w.shape, Bytes: t.Data}
+			weights[i] = Weight{DType: dtype, Shape: w.shape, Bytes: t.Data, mapped: true}
 			if heads > 0 {
-				weights[i].Bytes = unpermute(t.Data, w.shape[0], heads)
+				weights[i] = Weight{DType: dtype, Shape: w.shape, Bytes: unpermute(t.Data, w.shape[0], heads)}
 			}
 			continue
 		}

@@ -1,6 +1,7 @@
 package backbone_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -11,6 +12,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -266,5 +268,52 @@ func TestLoadFindsModels(t *testing.T) {
 	cancel()
 	if _, err := backbone.Load(done, dir, opts); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled load: %v", err)
+	}
+}
+
+// Peek tells the configuration, and the bytes that loading will take besides mapped files.
+func TestPeekAgreesWithLoad(t *testing.T) {
+	var paths []string
+	for _, f := range families {
+		for _, path := range []string{filepath.Join("testdata", f), filepath.Join("testdata", f+".gguf")} {
+			if exists(path) {
+				paths = append(paths, path)
+			}
+		}
+	}
+	for _, path := range paths {
+		c, converted, err := backbone.Peek(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := load(t, path)
+		if !reflect.DeepEqual(c, m.Config) {
+			t.Errorf("%s: %+v, Load says %+v", path, c, m.Config)
+		}
+		var want int64
+		shapes := c.Shapes()
+		for name, w := range m.Weights {
+			if !w.Mapped() {
+				want += int64(len(w.Bytes))
+			}
+			if !slices.Equal(shapes[name], w.Shape) {
+				t.Errorf("%s: Shapes has %s as %v, it is %v", path, name, shapes[name], w.Shape)
+			}
+			before := bytes.Clone(w.Bytes)
+			if w.Release(); !bytes.Equal(before, w.Bytes) {
+				t.Errorf("%s: %s is another after Release", path, name)
+			}
+		}
+		if converted != want || len(shapes) != len(m.Weights) {
+			t.Errorf("%s: %d bytes of %d weights, Load takes %d for %d", path, converted, len(shapes), want, len(m.Weights))
+		}
+	}
+	if len(paths) < 8 {
+		t.Fatalf("only %d models", len(paths))
+	}
+	for path, want := range map[string]error{filepath.Join("testdata", "absent"): fs.ErrNotExist, t.TempDir(): backbone.ErrNoModel} {
+		if _, _, err := backbone.Peek(path); !errors.Is(err, want) {
+			t.Errorf("Peek(%s): %v", path, err)
+		}
 	}
 }

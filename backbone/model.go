@@ -1,6 +1,9 @@
 package backbone
 
-import "lsat/prompt"
+import (
+	"lsat/internal/mmap"
+	"lsat/prompt"
+)
 
 // DType is a storage type of weights.
 type DType int
@@ -17,6 +20,19 @@ type Weight struct {
 	DType DType
 	Shape []int
 	Bytes []byte
+
+	mapped bool // Bytes point into a mapped file
+}
+
+// Mapped says whether Bytes point into a mapped file, so that they take memory only while they are read.
+func (w Weight) Mapped() bool { return w.mapped }
+
+// Release gives back the memory that reading the weight has taken, where its Bytes point into a mapped file; reading them again reads the
+// file. It changes nothing for other weights.
+func (w Weight) Release() {
+	if w.mapped {
+		mmap.Forget(w.Bytes)
+	}
 }
 
 // Model is a frozen backbone on the host.

@@ -119,6 +119,15 @@ func (c Config) tensors(names fileNames) []wanted {
 	return out
 }
 
+// Shapes gives the shape of every weight that the configuration asks for, by its canonical name.
+func (c Config) Shapes() map[string][]int {
+	out := map[string][]int{}
+	for _, w := range c.tensors(fileNames{layer: func(int, part) string { return "" }}) {
+		out[w.name] = w.shape
+	}
+	return out
+}
+
 type fileNames struct {
 	embed, norm, head string
 	layer             func(n int, p part) string

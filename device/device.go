@@ -4,6 +4,7 @@ package device
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/gomlx/compute"
@@ -95,7 +96,23 @@ func Open(name string) (backend compute.Backend, opened, notice string, err erro
 		backend, err = openOne(Device{Name: Go, Available: true})
 		return backend, Go, "", err
 	}
+	if base, index, ok := cutIndex(name); ok {
+		return nil, "", "", fmt.Errorf("%w %q: devices have no numbers, there is one %s; CUDA_VISIBLE_DEVICES=%s chooses among GPUs", ErrUnknown, name, base, index)
+	}
 	return nil, "", "", fmt.Errorf("%w %q: use auto, %s, %s or %s", ErrUnknown, name, XLACUDA, XLACPU, Go)
+}
+
+// cutIndex splits the number off a name such as xla:cuda:1.
+func cutIndex(name string) (base, index string, ok bool) {
+	i := strings.LastIndexByte(name, ':')
+	if i < 0 {
+		return "", "", false
+	}
+	base, index = name[:i], name[i+1:]
+	if _, err := strconv.ParseUint(index, 10, 16); err != nil {
+		return "", "", false
+	}
+	return base, index, base == XLACUDA || base == XLACPU || base == Go
 }
 
 // openAuto takes the first of the devices that opens. What is missing without a remedy (no GPU in the machine) is not worth a
@@ -149,6 +166,10 @@ func openOne(d Device) (b compute.Backend, err error) {
 	b, err = openXLA(d.Plugin)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %s", d.Name, ErrUnavailable, firstLine(err))
+	}
+	if b.NumDevices() < 1 {
+		b.Finalize()
+		return nil, fmt.Errorf("%s: %w: its plugin %s shows no device", d.Name, ErrUnavailable, d.Plugin)
 	}
 	return b, nil
 }

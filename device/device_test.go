@@ -118,7 +118,7 @@ func TestAutoTakesTheFastestThatOpens(t *testing.T) {
 
 func TestOpenErrors(t *testing.T) {
 	emptyHome(t)
-	for name, want := range map[string]error{"gpu": ErrUnknown, XLACPU: ErrUnavailable, "xla": ErrUnavailable, XLACUDA: ErrUnavailable} {
+	for name, want := range map[string]error{"gpu": ErrUnknown, "xla:cuda:7": ErrUnknown, "xla:cpu:1": ErrUnknown, "go:0": ErrUnknown, "xla:cuda:": ErrUnknown, ":1": ErrUnknown, XLACPU: ErrUnavailable, "xla": ErrUnavailable, XLACUDA: ErrUnavailable} {
 		if name == XLACUDA && plugin.HasNVIDIA() {
 			continue
 		}
@@ -162,5 +162,28 @@ func TestSpeedIsMeasured(t *testing.T) {
 	}
 	if _, err := Speed(t.Context(), b, dtypes.InvalidDType, 64, time.Millisecond); err == nil {
 		t.Error("Speed in no data type gives a figure")
+	}
+}
+
+// A device by number is refused with the way to choose one.
+func TestNumberedDevicesAreRefusedInWords(t *testing.T) {
+	_, _, _, err := Open("xla:cuda:3")
+	if !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "CUDA_VISIBLE_DEVICES=3") {
+		t.Errorf("Open(xla:cuda:3): %v", err)
+	}
+	if _, _, _, err := Open("xla:tpu:3"); !errors.Is(err, ErrUnknown) || strings.Contains(err.Error(), "CUDA_VISIBLE_DEVICES") {
+		t.Errorf("Open(xla:tpu:3): %v", err)
+	}
+}
+
+func TestMemory(t *testing.T) {
+	for text, want := range map[string]int64{"81559\n": 81559 << 20, "81559\n24576\n": 24576 << 20, "": 0, "[N/A]\n": 0, "0\n": 0} {
+		if got, ok := smallestGPU(text); got != want || ok != (want > 0) {
+			t.Errorf("%q: %d, %v", text, got, ok)
+		}
+	}
+	t.Setenv("PATH", t.TempDir())
+	if n, ok := Memory(t.Context(), XLACUDA); ok {
+		t.Errorf("a GPU of %d bytes without a driver", n)
 	}
 }

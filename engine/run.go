@@ -27,8 +27,12 @@ type Options struct {
 	DType string
 	// RowTokens is the length of a packed row. Default 512. Longer sequences get rows of their own, of the next power of two.
 	RowTokens int
-	// BatchTokens bounds the tokens of one run of a program, and with them memory. Default 2048.
+	// BatchTokens bounds the tokens of one run of a program, and with them memory: where it is given, a sequence whose row is longer is
+	// refused. Default 2048, or the row of a longer sequence.
 	BatchTokens int
+	// MemoryLimit is the number of bytes that weights and batches may take by estimate; what would take more is refused. Default: the
+	// host's memory, for devices that compute in it. Negative means no limit.
+	MemoryLimit int64
 }
 
 // Engine is a backbone on a device. It is safe for concurrent use; runs go one after another.
@@ -41,6 +45,7 @@ type Engine struct {
 	mu       sync.Mutex // programs
 	programs map[signature]*graph.Exec
 	running  sync.Mutex
+	longest  int  // tokens of the longest row that the caller's BatchTokens lets through; 0 where it was left open
 	byRows   bool // tests compare attention by blocks with attention over whole rows
 }
 
@@ -48,6 +53,7 @@ var _ Runner = (*Engine)(nil)
 
 // New puts a model on a backend. The model may be closed afterwards only together with the engine: answer rows are read from it.
 func New(ctx context.Context, m *backbone.Model, b compute.Backend, opts Options) (*Engine, error) {
+	longest := opts.BatchTokens
 	if opts.DType == "" {
 		opts.DType = "f32"
 	}
@@ -67,11 +73,15 @@ func New(ctx context.Context, m *backbone.Model, b compute.Backend, opts Options
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	w, err := uploadWeights(b, m, dtype)
+	e := &Engine{model: m, backend: b, options: opts, dtype: dtype, programs: map[signature]*graph.Exec{}, longest: longest}
+	if err := e.fits(0, 0, signature{}); err != nil {
+		return nil, err
+	}
+	e.weights, err = uploadWeights(ctx, b, m, dtype)
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{model: m, backend: b, options: opts, dtype: dtype, weights: w, programs: map[signature]*graph.Exec{}}, nil
+	return e, nil
 }
 
 // BackboneHash identifies the frozen model.
@@ -208,6 +218,9 @@ func (e *Engine) start(seqs []prompt.Sequence, ans prompt.Answers, a *adapter.Ad
 	if err := check(seqs, e.model.Config.Vocab, e.model.Config.MaxSeq); err != nil {
 		return nil, err
 	}
+	if err := e.checkRows(seqs); err != nil {
+		return nil, err
+	}
 	from, err := e.from(seqs, a)
 	if err != nil {
 		return nil, err
@@ -250,6 +263,9 @@ func (j *job) run(ctx context.Context, seqs []prompt.Sequence, b *batch, seed ui
 	e := j.engine
 	sig := j.sig
 	sig.band = b.band
+	if err := e.fits(b.rows, b.time, sig); err != nil {
+		return nil, err
+	}
 	program, err := e.program(j.keys, sig)
 	if err != nil {
 		return nil, err

@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"sort"
 	"strconv"
 	"strings"
@@ -25,8 +28,9 @@ type deviceWeights struct {
 	tensors []*tensors.Tensor
 }
 
-// uploadWeights converts every weight to dtype (norms and biases too) and moves it to the device.
-func uploadWeights(b compute.Backend, m *backbone.Model, dtype dtypes.DType) (*deviceWeights, error) {
+// uploadWeights converts every weight to dtype (norms and biases too) and moves it to the device. Where a device shares the host's
+// memory, weights are written straight into its buffers, so that besides those only what is being read takes memory.
+func uploadWeights(ctx context.Context, b compute.Backend, m *backbone.Model, dtype dtypes.DType) (*deviceWeights, error) {
 	distinct := map[string]bool{}
 	for name := range m.Weights {
 		if name == "head" {
@@ -42,23 +46,36 @@ func uploadWeights(b compute.Backend, m *backbone.Model, dtype dtypes.DType) (*d
 	w.tensors = make([]*tensors.Tensor, len(w.names))
 	errs := make([]error, len(w.names))
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, 2) // bounds the copies in memory, not the speed: the work is memory traffic
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	if !b.HasSharedBuffers() {
+		slots = make(chan struct{}, 2) // bounds the copies in memory
+	}
 	for i, name := range w.names {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			w.tensors[i], errs[i] = upload(b, m, sources(name), dtype)
+			if errs[i] = ctx.Err(); errs[i] == nil {
+				w.tensors[i], errs[i] = upload(b, m, sources(name), dtype)
+			}
 		}()
 	}
 	wg.Wait()
 	for i, err := range errs {
 		if err != nil {
+			w.release()
 			return nil, fmt.Errorf("engine: weight %s: %w", w.names[i], err)
 		}
 	}
 	return w, nil
+}
+
+// release frees the tensors.
+func (w *deviceWeights) release() {
+	for _, t := range w.tensors {
+		release(t)
+	}
 }
 
 // between lists the indices of the weights that a program of the layers [from, until) needs; until 0 means to the end, the final norm
@@ -133,45 +150,97 @@ func splitLayer(name string) (layer, part string, ok bool) {
 	return "layers." + n + ".", part, ok
 }
 
-func upload(b compute.Backend, m *backbone.Model, parts []string, dtype dtypes.DType) (*tensors.Tensor, error) {
+// upload puts the named weights under each other in one tensor on the device.
+func upload(b compute.Backend, m *backbone.Model, names []string, dtype dtypes.DType) (*tensors.Tensor, error) {
 	var dims []int
-	var data []byte
-	for _, p := range parts {
-		w, ok := m.Weights[p]
+	parts := make([]backbone.Weight, len(names))
+	for i, name := range names {
+		w, ok := m.Weights[name]
 		if !ok {
-			return nil, fmt.Errorf("the model has no tensor %q", p)
+			return nil, fmt.Errorf("the model has no tensor %q", name)
 		}
-		if dims == nil {
+		if parts[i] = w; dims == nil {
 			dims = append(dims, w.Shape...)
 		} else {
 			dims[0] += w.Shape[0]
 		}
-		data = appendAs(data, w, dtype)
 	}
-	return tensors.FromRaw(b, 0, shapes.Make(dtype, dims...), data)
+	defer func() {
+		for _, w := range parts {
+			w.Release()
+		}
+	}()
+	shape := shapes.Make(dtype, dims...)
+	fill := func(dst []byte) error {
+		for _, w := range parts {
+			n := elements(w) * dtype.Size()
+			if n > len(dst) {
+				return fmt.Errorf("its parts do not fit %s", shape)
+			}
+			convert(dst[:n], w, dtype)
+			dst = dst[n:]
+		}
+		return nil
+	}
+	if b.HasSharedBuffers() {
+		return uploadShared(b, shape, fill)
+	}
+	if len(parts) == 1 && storedAs(parts[0], dtype) {
+		return tensors.FromRaw(b, 0, shape, parts[0].Bytes)
+	}
+	data := make([]byte, shape.ByteSize())
+	if err := fill(data); err != nil {
+		return nil, err
+	}
+	return tensors.FromRaw(b, 0, shape, data)
 }
 
-// appendAs appends the weight's elements, little-endian, as float32 or bfloat16.
-func appendAs(dst []byte, w backbone.Weight, dtype dtypes.DType) []byte {
-	if (w.DType == backbone.F32 && dtype == dtypes.Float32) || (w.DType == backbone.BF16 && dtype == dtypes.BFloat16) {
-		return append(dst, w.Bytes...)
+// uploadShared lets fill write a tensor's elements into a buffer that host and device share. tensors.FromRaw would copy them from a
+// second place.
+func uploadShared(b compute.Backend, shape shapes.Shape, fill func([]byte) error) (*tensors.Tensor, error) {
+	buffer, flat, err := b.NewSharedBuffer(0, shape)
+	if err != nil {
+		return nil, err
 	}
-	n := elements(w)
-	size := 4
-	if dtype == dtypes.BFloat16 {
-		size = 2
+	t, err := tensors.FromBuffer(buffer)
+	if err != nil {
+		return nil, errors.Join(err, buffer.Finalize())
 	}
-	at := len(dst)
-	dst = append(dst, make([]byte, n*size)...)
-	for i := range n {
-		v := element(w, i)
-		if size == 2 {
-			binary.LittleEndian.PutUint16(dst[at+2*i:], halffloat.ToBF16(v))
-		} else {
-			binary.LittleEndian.PutUint32(dst[at+4*i:], math.Float32bits(v))
+	if err := fill(dtypes.UnsafeByteSliceFromAny(flat)); err != nil {
+		release(t)
+		return nil, err
+	}
+	return t, nil
+}
+
+// storedAs says whether a weight's bytes are those of a tensor of the type.
+func storedAs(w backbone.Weight, dtype dtypes.DType) bool {
+	return w.DType == backbone.F32 && dtype == dtypes.Float32 || w.DType == backbone.BF16 && dtype == dtypes.BFloat16
+}
+
+// convert writes a weight's elements, little-endian, as float32 or bfloat16.
+func convert(dst []byte, w backbone.Weight, dtype dtypes.DType) {
+	src, le := w.Bytes, binary.LittleEndian
+	switch {
+	case storedAs(w, dtype):
+		copy(dst, src)
+	case w.DType == backbone.F32: // to bfloat16, as below
+		for i := range len(dst) / 2 {
+			le.PutUint16(dst[2*i:], halffloat.ToBF16(math.Float32frombits(le.Uint32(src[4*i:]))))
+		}
+	case w.DType == backbone.BF16:
+		for i := range len(dst) / 4 {
+			le.PutUint32(dst[4*i:], uint32(le.Uint16(src[2*i:]))<<16)
+		}
+	case dtype == dtypes.BFloat16:
+		for i := range len(dst) / 2 {
+			le.PutUint16(dst[2*i:], halffloat.ToBF16(halffloat.FromF16(le.Uint16(src[2*i:]))))
+		}
+	default:
+		for i := range len(dst) / 4 {
+			le.PutUint32(dst[4*i:], math.Float32bits(halffloat.FromF16(le.Uint16(src[2*i:]))))
 		}
 	}
-	return dst
 }
 
 func elements(w backbone.Weight) int {

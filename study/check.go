@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"lsat/engine"
 	"lsat/strategy"
 	"lsat/train"
 )
@@ -21,6 +22,12 @@ func (c Config) check() error {
 	}
 	if !slices.Contains([]string{"auto", "bf16", "f32"}, c.DType) {
 		return keyError("dtype", "%q is not one of auto, bf16, f32", c.DType)
+	}
+	if _, err := engine.ParseMemory(c.Memory); err != nil {
+		return keyError("memory", "%q is not auto, off, or a size such as 16GB", c.Memory)
+	}
+	if b := or(c.BatchTokens, max(2048, c.RowTokens)); b < or(c.RowTokens, 512) {
+		return keyError("batch_tokens", "%d is less than a row, of %d tokens", b, or(c.RowTokens, 512))
 	}
 	if _, err := c.DatasetOptions(); err != nil {
 		return err
@@ -41,6 +48,7 @@ func (c Config) check() error {
 	}{
 		{"data.filter.min_user", c.Data.Filter.MinUser}, {"data.filter.min_item", c.Data.Filter.MinItem}, {"max_train_per_period", c.MaxTrainPerPeriod},
 		{"max_valid_per_period", c.MaxValidPerPeriod}, {"max_test_per_period", c.MaxTestPerPeriod}, {"max_long_samples", c.MaxLongSamples},
+		{"row_tokens", c.RowTokens}, {"batch_tokens", c.BatchTokens},
 	} {
 		if n.value < 0 {
 			return keyError(n.key, "%d is negative", n.value)

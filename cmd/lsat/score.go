@@ -22,8 +22,9 @@ func init() { commands = append(commands, newScoreCommand) }
 
 // scoreOptions are the flags of lsat score.
 type scoreOptions struct {
-	backbone, adapter, prompts, device, dtype string
-	json, offline                             bool
+	backbone, adapter, prompts, device, dtype, memory string
+	rowTokens, batchTokens                            int
+	json, offline                                     bool
 }
 
 func newScoreCommand() *cobra.Command {
@@ -53,6 +54,9 @@ is tokenized as Hugging Face's tokenizer does it, with its beginning-of-sequence
 	f.StringVar(&o.prompts, "prompts", "", "file of prompts, one JSON object a line; - reads standard input")
 	f.StringVar(&o.device, "device", "auto", "auto, xla:cuda, xla:cpu or go")
 	f.StringVar(&o.dtype, "dtype", "auto", "f32, bf16 or auto (bf16 where the device has instructions for it)")
+	f.StringVar(&o.memory, "memory", "auto", "memory that may be taken: a size such as 16GB, off for no check, or auto (all there is)")
+	f.IntVar(&o.rowTokens, "row-tokens", 0, "tokens of a packed row (default 512)")
+	f.IntVar(&o.batchTokens, "batch-tokens", 0, "tokens of a batch; fewer take less memory (default 2048)")
 	f.BoolVar(&o.json, "json", false, "print JSON lines")
 	f.BoolVar(&o.offline, "offline", false, "use only what is in the cache")
 	return cmd
@@ -92,7 +96,8 @@ func score(ctx context.Context, o scoreOptions, stdin io.Reader, stdout, stderr 
 			return err
 		}
 	}
-	m, err := openModel(ctx, o.backbone, o.device, o.dtype, o.offline, stderr)
+	m, err := openModel(ctx, modelOptions{name: o.backbone, device: o.device, dtype: o.dtype, offline: o.offline, memory: o.memory,
+		rowTokens: o.rowTokens, batchTokens: o.batchTokens}, stderr)
 	if err != nil {
 		return err
 	}

@@ -103,3 +103,22 @@ func (words) Decode([]int32) string   { return "" }
 func (words) ID(string) (int32, bool) { return 0, false }
 func (words) BOS() (int32, bool)      { return 0, false }
 func (words) Hash() string            { return "words" }
+
+// A model that cannot fit is refused before it is loaded, with both numbers.
+func TestScoreRefusesWhatCannotFit(t *testing.T) {
+	tiny := filepath.Join("..", "..", "backbone", "testdata", "llama")
+	for flag, says := range map[string]string{
+		"--memory=1MB":  "the limit is 0.00 GB",
+		"--memory=much": `memory limit "much"`,
+	} {
+		var stdout, stderr bytes.Buffer
+		args := []string{"score", "--backbone", tiny, "--device", "go", "--prompts", os.DevNull, flag}
+		if code := run(args, &stdout, &stderr); code != exitFailure || !strings.Contains(stderr.String(), says) {
+			t.Errorf("%s: exit code %d, %s", flag, code, stderr.String())
+		}
+	}
+	var stdout, stderr bytes.Buffer
+	if run([]string{"score", "--backbone", tiny, "--device", "xla:cuda:2", "--prompts", os.DevNull}, &stdout, &stderr); !strings.Contains(stderr.String(), "CUDA_VISIBLE_DEVICES=2") {
+		t.Errorf("a device by number: %s", stderr.String())
+	}
+}

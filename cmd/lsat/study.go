@@ -67,7 +67,8 @@ func runStudy(ctx context.Context, c study.Config, dir string, offline bool, std
 		Stream: stream,
 		Open: func(ctx context.Context) (prompt.Template, engine.Runner, error) {
 			var err error
-			if model, err = openModel(ctx, c.Backbone, c.Device, c.DType, offline, stderr); err != nil {
+			if model, err = openModel(ctx, modelOptions{name: c.Backbone, device: c.Device, dtype: c.DType, offline: offline,
+				memory: c.Memory, rowTokens: c.RowTokens, batchTokens: c.BatchTokens, train: true}, stderr); err != nil {
 				return nil, nil, err
 			}
 			p, err := fitting(c.Prompt, model.model.Config.MaxSeq)

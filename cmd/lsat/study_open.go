@@ -39,32 +39,70 @@ func (o *opened) close() {
 	}
 }
 
-// openModel opens a backbone, a name of the catalogue or a path, on a device.
-func openModel(ctx context.Context, name, deviceName, dtype string, offline bool, stderr io.Writer) (*opened, error) {
-	path, err := modelPath(ctx, name, offline, stderr)
+// modelOptions say which backbone is opened, and how.
+type modelOptions struct {
+	// name is of the catalogue, or a path.
+	name, device, dtype string
+	offline             bool
+	// memory is what engine.ParseMemory takes; rows and batches are engine.Options'.
+	memory                 string
+	rowTokens, batchTokens int
+	// train says that the engine is going to be trained with, on batches as large as they may be.
+	train bool
+}
+
+// openModel opens a backbone on a device. What is sure not to fit into memory is refused before it is loaded.
+func openModel(ctx context.Context, o modelOptions, stderr io.Writer) (*opened, error) {
+	limit, err := engine.ParseMemory(o.memory)
 	if err != nil {
 		return nil, err
 	}
-	b, on, notice, err := device.Open(deviceName)
+	path, err := modelPath(ctx, o.name, o.offline, stderr)
+	if err != nil {
+		return nil, err
+	}
+	b, on, notice, err := device.Open(o.device)
 	if err != nil {
 		return nil, err
 	}
 	if notice != "" {
 		_, _ = fmt.Fprintln(stderr, notice)
 	}
-	m, err := backbone.Load(ctx, path, backbone.Options{Name: name})
+	opts := engine.Options{DType: o.dtype, RowTokens: o.rowTokens, BatchTokens: o.batchTokens, MemoryLimit: limit}
+	if o.dtype == "auto" {
+		opts.DType = device.DType(on)
+	}
+	if limit == 0 {
+		opts.MemoryLimit, _ = device.Memory(ctx, on) // 0, the engine's own default, where it cannot be told
+	}
+	if err := checkMemory(path, opts, o.train); err != nil {
+		return nil, fmt.Errorf("%s: %w", o.name, err)
+	}
+	m, err := backbone.Load(ctx, path, backbone.Options{Name: o.name})
 	if err != nil {
 		return nil, err
 	}
-	if dtype == "auto" {
-		dtype = device.DType(on)
-	}
-	e, err := engine.New(ctx, m, b, engine.Options{DType: dtype})
+	e, err := engine.New(ctx, m, b, opts)
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
-	_, _ = fmt.Fprintf(stderr, "%s on %s (%s)\n", name, on, e.Numerics())
+	_, _ = fmt.Fprintf(stderr, "%s on %s (%s)\n", o.name, on, e.Numerics())
 	return &opened{model: m, engine: e}, nil
+}
+
+// checkMemory refuses a model that cannot score full batches and, for training, one that cannot train on a single row: how many rows a step
+// has depends on the samples, and the engine looks at each batch.
+func checkMemory(path string, opts engine.Options, train bool) error {
+	c, converted, err := backbone.Peek(path)
+	if err != nil {
+		return err
+	}
+	if err := engine.CheckMemory(c, opts.FullBatch(false), converted, opts.MemoryLimit); err != nil || !train {
+		return err
+	}
+	row := opts.FullBatch(true)
+	row.Rows = 1
+	return engine.CheckMemory(c, row, converted, opts.MemoryLimit)
 }
 
 // modelPath is the path of a model by name or by path. A name of the catalogue wins over a file of the same name, which ./NAME still reaches.

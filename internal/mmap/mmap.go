@@ -56,3 +56,7 @@ func (f *File) Close() error {
 	})
 	return f.err
 }
+
+// Forget lets go of the memory that reading a part of Data has taken; what is read again is read from the file again. The part must
+// lie within Data of a file that is open. Where files are not mapped it does nothing.
+func Forget(part []byte) { forget(part) }

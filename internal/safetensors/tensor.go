@@ -79,6 +79,31 @@ func Float32s(dtype string, raw []byte) ([]float32, error) {
 
 // Write writes tensors as F32, in the order given, with the metadata.
 func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
+	infos := make([]Info, len(tensors))
+	for i, t := range tensors {
+		n := int64(1)
+		for _, d := range t.Shape {
+			n *= int64(d)
+		}
+		if n != int64(len(t.Data)) {
+			return fmt.Errorf("tensor %q: shape %v does not fit %d elements", t.Name, t.Shape, len(t.Data))
+		}
+		infos[i] = Info{Name: t.Name, DType: "F32", Shape: t.Shape}
+	}
+	if err := WriteHeader(w, infos, metadata); err != nil {
+		return err
+	}
+	for _, t := range tensors {
+		if err := binary.Write(w, binary.LittleEndian, t.Data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// WriteHeader writes what stands before the tensors' bytes; those come next, in the order given, row-major and little-endian. Where
+// they begin and end follows from DType and Shape: Begin and End are not read.
+func WriteHeader(w io.Writer, tensors []Info, metadata map[string]string) error {
 	type entry struct {
 		DType   string   `json:"dtype"`
 		Shape   []int    `json:"shape"`
@@ -90,18 +115,18 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	}
 	var at int64
 	for _, t := range tensors {
-		n := int64(1)
+		n, ok := widths[t.DType]
+		if !ok {
+			return fmt.Errorf("tensor %q: unknown element type %q", t.Name, t.DType)
+		}
 		for _, d := range t.Shape {
 			n *= int64(d)
-		}
-		if n != int64(len(t.Data)) {
-			return fmt.Errorf("tensor %q: shape %v does not fit %d elements", t.Name, t.Shape, len(t.Data))
 		}
 		if _, dup := header[t.Name]; dup || t.Name == "__metadata__" {
 			return fmt.Errorf("tensor %q is named twice", t.Name)
 		}
-		header[t.Name] = entry{"F32", append([]int{}, t.Shape...), [2]int64{at, at + 4*n}}
-		at += 4 * n
+		header[t.Name] = entry{t.DType, append([]int{}, t.Shape...), [2]int64{at, at + n}}
+		at += n
 	}
 	text, err := json.Marshal(header)
 	if err != nil {
@@ -113,13 +138,6 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	if err := binary.Write(w, binary.LittleEndian, uint64(len(text))); err != nil {
 		return err
 	}
-	if _, err := w.Write(text); err != nil {
-		return err
-	}
-	for _, t := range tensors {
-		if err := binary.Write(w, binary.LittleEndian, t.Data); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err = w.Write(text)
+	return err
 }

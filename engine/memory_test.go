@@ -1,0 +1,203 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"lsat/adapter"
+	"lsat/backbone"
+	"lsat/device"
+)
+
+// smolLM2 is SmolLM2-135M's shape with its own vocabulary.
+func smolLM2() backbone.Config {
+	c := smolShape()
+	c.Vocab = 49152
+	return c
+}
+
+func llama7B(layers int) backbone.Config {
+	return backbone.Config{Architecture: "llama", Layers: layers, Hidden: 4096, FFN: 11008, Heads: 32, KVHeads: 32, HeadDim: 128, Vocab: 32000,
+		MaxSeq: 4096, NormEps: 1e-5, RopeBase: 10000, Activation: "silu"}
+}
+
+// The peaks are those of the resident memory (VmHWM) that "bigmodel run" prints, in GB, on two cores with XLA's CPU plugin and the allocator
+// of device.TuneAllocator. The same run gives peaks that differ by a tenth. SmolLM2 comes from a quantized GGUF file, whose weights lie in
+// memory as float32 beside the device's.
+func TestEstimateMeetsMeasuredPeaks(t *testing.T) {
+	const tolerance = .25
+	const gguf = 4 * 134_515_008
+	mistral := llama7B(32)
+	mistral.KVHeads, mistral.FFN = 8, 14336
+	for _, c := range []struct {
+		name         string
+		config       backbone.Config
+		dtype        string
+		rows, tokens int
+		train        bool
+		host         int64
+		peak         float64
+	}{
+		{"SmolLM2", smolLM2(), "f32", 8, 64, true, gguf, 2.51},
+		{"SmolLM2", smolLM2(), "f32", 1, 512, true, gguf, 3.65},
+		{"SmolLM2", smolLM2(), "f32", 2, 512, true, gguf, 5.37},
+		{"SmolLM2", smolLM2(), "f32", 4, 512, true, gguf, 8.79},
+		{"SmolLM2", smolLM2(), "f32", 1, 1024, true, gguf, 6.58},
+		{"SmolLM2", smolLM2(), "bf16", 2, 512, true, gguf, 4.22},
+		{"SmolLM2", smolLM2(), "bf16", 4, 512, true, gguf, 7.23},
+		{"SmolLM2", smolLM2(), "f32", 8, 64, false, gguf, 1.48},
+		{"SmolLM2", smolLM2(), "f32", 1, 512, false, gguf, 1.87},
+		{"SmolLM2", smolLM2(), "f32", 2, 512, false, gguf, 2.23},
+		{"SmolLM2", smolLM2(), "f32", 4, 512, false, gguf, 2.74},
+		{"SmolLM2", smolLM2(), "f32", 8, 512, false, gguf, 2.11},
+		{"SmolLM2", smolLM2(), "f32", 1, 1024, false, gguf, 2.84},
+		{"SmolLM2", smolLM2(), "bf16", 2, 512, false, gguf, 1.77},
+		{"4 layers of Llama 2 7B", llama7B(4), "f32", 1, 64, true, 0, 4.27},
+		{"4 layers of Llama 2 7B", llama7B(4), "bf16", 1, 64, true, 0, 2.58},
+		{"Llama 2 7B", llama7B(32), "bf16", 1, 64, true, 0, 15.14},
+		{"Llama 2 7B", llama7B(32), "bf16", 1, 64, false, 0, 13.80},
+		{"Mistral 7B", mistral, "bf16", 1, 64, true, 0, 16.32},
+		{"Mistral 7B", mistral, "bf16", 1, 64, false, 0, 14.79},
+	} {
+		w := Work{DType: c.dtype, Rows: c.rows, RowTokens: c.tokens, Train: c.train}
+		m, err := EstimateMemory(c.config, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.HostWeights = c.host
+		got := float64(m.Total()) / 1e9
+		if off := got/c.peak - 1; math.Abs(off) > tolerance {
+			t.Errorf("%s in %s, %s: estimated %.2f GB (%s), measured %.2f: off by %+.0f%%", c.name, c.dtype, w, got, m, c.peak, 100*off)
+		}
+	}
+}
+
+// What XLA itself plans, in bytes: the largest part of a training step's estimate follows from the graph alone.
+func TestKeptActivationsMeetXLAsPlan(t *testing.T) {
+	mistral := llama7B(6)
+	mistral.KVHeads, mistral.FFN = 8, 14336
+	six := smolLM2()
+	six.Layers = 6
+	for _, c := range []struct {
+		config       backbone.Config
+		dtype        string
+		rows, tokens int
+		keys         int
+		plan         float64
+	}{
+		{six, "f32", 4, 512, 0, 965664768}, {six, "bf16", 4, 512, 0, 592427008}, {six, "f32", 8, 64, 0, 134176768}, {six, "bf16", 8, 64, 0, 90029056},
+		{six, "f32", 1, 2048, 0, 2437865472}, {six, "f32", 1, 2048, 256, 777310208}, {six, "bf16", 1, 2048, 256, 487634944},
+		{llama7B(6), "f32", 4, 256, 0, 2264571904}, {llama7B(6), "bf16", 4, 256, 0, 1467015168},
+		{mistral, "f32", 4, 256, 0, 2405343232}, {mistral, "bf16", 4, 256, 0, 1570430976},
+	} {
+		m, err := EstimateMemory(c.config, Work{DType: c.dtype, Rows: c.rows, RowTokens: c.tokens, Keys: c.keys, Train: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The plan leaves out much of the last layer, which goes on with the targets alone.
+		if off := float64(m.Kept+m.Attention)/c.plan - 1; off < -.05 || off > .12 {
+			t.Errorf("%d x %d of %d wide in %s: %d bytes, XLA plans %.0f: off by %+.1f%%", c.rows, c.tokens, c.config.Hidden, c.dtype, m.Kept+m.Attention, c.plan, 100*off)
+		}
+	}
+}
+
+func TestEstimateOfExtremes(t *testing.T) {
+	if _, err := EstimateMemory(smolLM2(), Work{DType: "int3"}); err == nil {
+		t.Error("an unknown dtype is taken")
+	}
+	huge := backbone.Config{Architecture: "llama", Layers: 1 << 12, Hidden: 1 << 20, FFN: 1 << 20, Heads: 1 << 13, KVHeads: 1 << 13, HeadDim: 128, Vocab: 1 << 24}
+	m, err := EstimateMemory(huge, Work{Rows: 1 << 30, RowTokens: 1 << 30, Train: true})
+	if err != nil || m.Total() < 1<<60 {
+		t.Errorf("%d bytes, %v", m.Total(), err)
+	}
+	near, err := EstimateMemory(smolLM2(), Work{Rows: 4, RowTokens: 512, Train: true, Keys: 128})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := EstimateMemory(smolLM2(), Work{Rows: 4, RowTokens: 512, Train: true, Keys: 1000})
+	if err != nil || whole.Attention != 4*near.Attention {
+		t.Errorf("attention over 128 keys takes %d bytes, over all 512 %d (%v)", near.Attention, whole.Attention, err)
+	}
+	less, err := EstimateMemory(smolLM2(), Work{Rows: 4, RowTokens: 512, Train: true, Layers: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := EstimateMemory(smolLM2(), Work{Rows: 4, RowTokens: 512, Train: true})
+	if err != nil || less.Total() >= all.Total() || less.Weights != all.Weights {
+		t.Errorf("the upper five layers take %d bytes, all %d (%v)", less.Total(), all.Total(), err)
+	}
+}
+
+// A batch that cannot fit is refused before anything runs, with what it would take, what there is, and what to lower.
+func TestBatchThatCannotFitIsRefused(t *testing.T) {
+	seqs := fullRows(4, 512, 10)
+	for i := range seqs {
+		seqs[i].Steps, seqs[i].Window = nil, 0 // all see whole rows
+	}
+	cfg := smolShape()
+	cfg.Layers = 2
+	m := randomModel(cfg, 1)
+	for name, b := range backends(t) {
+		t.Run(name, func(t *testing.T) {
+			alone, err := EstimateMemory(cfg, Work{Rows: 2, RowTokens: 512, Train: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			limit := alone.Total() + hostWeights(m)
+			e := newEngine(t, m, b, Options{BatchTokens: 2048, MemoryLimit: limit})
+			a, err := adapter.New(adapter.Config{}, e.AdapterShapes(), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = e.Gradient(context.Background(), seqs, answers, a, 0, 0, make([]float32, a.NumParameters()))
+			refused(t, err, "training on 4 rows of 512 tokens", gigabytes(limit), "lower batch_tokens from 2048 to 1024")
+			if _, err := e.Score(context.Background(), seqs[:1], answers, a, nil); err != nil {
+				t.Errorf("what fits is refused: %v", err)
+			}
+			if len(e.programs) != 1 {
+				t.Errorf("%d programs were made: the refused one too?", len(e.programs))
+			}
+
+			_, err = New(context.Background(), m, b, Options{MemoryLimit: 1 << 20})
+			refused(t, err, "loading the weights", "0.00 GB", "bf16 instead of f32")
+			_, err = New(context.Background(), m, b, Options{MemoryLimit: 1 << 20, DType: "bf16"})
+			refused(t, err, "smaller model")
+		})
+	}
+	_ = newEngine(t, m, backends(t)["go"], Options{MemoryLimit: -1})
+	err := CheckMemory(llama7B(32), Work{DType: "f32", Rows: 1, RowTokens: 1 << 20}, 0, 64e9)
+	refused(t, err, "64.00 GB", "lower row_tokens from 1048576")
+	if err := CheckMemory(llama7B(32), Work{DType: "f32", Rows: 1, RowTokens: 1 << 20}, 0, 0); err != nil {
+		t.Errorf("without a limit: %v", err)
+	}
+}
+
+func refused(t *testing.T, err error, says ...string) {
+	t.Helper()
+	if !errors.Is(err, ErrMemory) {
+		t.Fatalf("%v, want ErrMemory", err)
+	}
+	for _, s := range says {
+		if !strings.Contains(err.Error(), s) {
+			t.Errorf("error %q does not say %q", err, s)
+		}
+	}
+}
+
+// FullBatch knows New's defaults.
+func TestFullBatchHasTheEnginesDefaults(t *testing.T) {
+	b, _, _, err := device.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []Options{{}, {RowTokens: 64}, {RowTokens: 4096}, {BatchTokens: 1024, DType: "bf16"}, {RowTokens: 300, BatchTokens: 1000}} {
+		e := newEngine(t, randomModel(smallConfigs()["llama"], 1), b, o)
+		w := o.FullBatch(true)
+		if w.RowTokens != e.options.RowTokens || w.Rows != e.options.BatchTokens/e.options.RowTokens || w.DType != o.DType || !w.Train {
+			t.Errorf("%+v: %+v, the engine has %+v", o, w, e.options)
+		}
+	}
+}

@@ -225,13 +225,16 @@ func (b *bench) prepare(ctx context.Context, args []string) error {
 	return s.save()
 }
 
-// keyOf identifies what must be the same for rounds to belong together: this program with all of lsat in it, the machine, the model, the data.
+// keyOf identifies what must be the same for rounds to belong together: this program with all of lsat in it, the machine, the model, the data,
+// and which peers there are.
 func keyOf(o options, data, model string) (string, error) {
 	text, err := os.ReadFile(o.self)
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%x %s %s %s %v", sha256.Sum256(text), thisMachine().CPU, data, model, o.seconds))
+	_, noPython := os.Stat(o.python)
+	_, noServer := os.Stat(o.server)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%x %s %s %s %v %t %t", sha256.Sum256(text), thisMachine().CPU, data, model, o.seconds, noPython == nil, noServer == nil))
 	return hex.EncodeToString(sum[:]), nil
 }
 

@@ -18,6 +18,9 @@ import wire
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, get_linear_schedule_with_warmup
 
+# Transformers asks this of CUDA in every forward pass. The index's torch is built with CUDA, of which cpu_torch.py leaves nothing to ask.
+torch.cuda.is_current_stream_capturing = lambda: False
+
 
 class Peer:
     def __init__(self, kind):

@@ -25,13 +25,14 @@ endif
 endif
 
 DEMO_OUT ?= runs/demo
+BENCH ?=
 TEST_TIMEOUT ?= 14m
 TESTS ?= ./...
 
 BIG_SHAPE ?= llama-2-7b
 BIG_DIR ?= runs/bigmodel
 
-.PHONY: help build plugin demo test lint vet fmt clean bench-7b
+.PHONY: help build plugin demo test lint vet fmt clean bench bench-7b
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -52,6 +53,14 @@ test: build plugin ## all tests; those whose model or data cannot be had are ski
 	@for name in smollm2-135m-instruct ml-100k; do \
 	  bin/lsat pull $$name >/dev/null || echo "make: no $$name: the tests that need it are skipped"; done
 	@set -o pipefail; go test -json -timeout $(TEST_TIMEOUT) $(TESTS) | go run ./scripts/testsum
+
+# BENCH takes the benchmark's options, e.g. BENCH="--only 1,3 --rounds 5 --stop-after 10m"; an interrupted benchmark goes on.
+bench: plugin ## lsat beside PEFT, Transformers and llama.cpp, in turns; writes docs/BENCHMARKS.md
+	@bin/lsat pull smollm2-135m-instruct >/dev/null
+	@test -d ../shared/data/ml-1m || bin/lsat pull ml-1m >/dev/null || bin/lsat pull ml-100k >/dev/null
+	scripts/bench/peers/setup.sh
+	go build -o bin/bench ./scripts/bench
+	bin/bench $(BENCH)
 
 bench-7b: plugin ## load, score with and train a model of 7 billion generated weights: 14 GB of disk, 16 GB of memory
 	go build -o bin/bigmodel ./scripts/bigmodel

@@ -149,3 +149,36 @@ func TestLongSequenceByBlocks(t *testing.T) {
 		}
 	}
 }
+
+// Candidates behind one history score alike whether the history is computed once or for each of them, and in less room.
+func TestCandidatesShareTheirHistory(t *testing.T) {
+	cfg := smallConfigs()["llama"]
+	rng := rand.New(rand.NewPCG(3, 3))
+	history := headed(1, cfg.Vocab, 1)[0]
+	var seqs []prompt.Sequence
+	for range 40 {
+		s := prompt.Sequence{Window: history.Window, Tokens: slices.Clone(history.Tokens), Steps: slices.Clone(history.Steps)}
+		for range 3 + rng.IntN(6) {
+			s.Tokens = append(s.Tokens, int32(rng.IntN(cfg.Vocab)))
+			s.Steps = append(s.Steps, history.Steps[len(history.Steps)-1]+1)
+		}
+		s.Targets = []prompt.Target{{Position: int32(len(s.Tokens) - 1)}}
+		seqs = append(seqs, s)
+	}
+	for name, b := range backends(t) {
+		t.Run(name, func(t *testing.T) {
+			e := newEngine(t, randomModel(cfg, 5), b, Options{RowTokens: 256, BatchTokens: 512})
+			want := scoreAll(t, onRows(e), seqs, nil)
+			shared := slices.Clone(seqs)
+			prompt.ShareBeginning(shared)
+			if n := len(pack(shared, e.packing(true, true))); n != 1 {
+				t.Errorf("%d batches of a history of %d tokens and 40 candidates, want one", n, len(history.Tokens))
+			}
+			for i, v := range scoreAll(t, e, shared, nil) {
+				if math.Abs(v-want[i]) > 1e-4*(1+math.Abs(want[i])) {
+					t.Fatalf("candidate %d has log-odds %v, want %v", i, v, want[i])
+				}
+			}
+		})
+	}
+}

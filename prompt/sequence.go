@@ -58,3 +58,28 @@ type Tokenizer interface {
 	// Hash identifies vocabulary and rules: a SHA-256 in hex.
 	Hash() string
 }
+
+// ShareBeginning marks what all the sequences begin with as their header, as far as no target and no last token stands in it: candidates that
+// are asked for behind one user's history then cost the history once. It changes no score.
+func ShareBeginning(seqs []Sequence) {
+	if len(seqs) == 0 {
+		return
+	}
+	first := &seqs[0]
+	n := len(first.Tokens)
+	for i := range seqs {
+		s := &seqs[i]
+		n = min(n, common(first.Tokens, s.Tokens), len(s.Tokens)-1)
+		if len(s.Targets) > 0 {
+			n = min(n, int(s.Targets[0].Position))
+		}
+		if s.Window != first.Window || (s.Steps == nil) != (first.Steps == nil) {
+			n = 0
+		} else if s.Steps != nil {
+			n = min(n, common(first.Steps, s.Steps))
+		}
+	}
+	for i := range seqs {
+		seqs[i].Header = max(0, n)
+	}
+}

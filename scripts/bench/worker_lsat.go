@@ -217,6 +217,7 @@ func (w *lsatWorker) rerank(ctx context.Context, r request) (answer, error) {
 
 // rankOne scores one user's candidates: sequences that begin alike, the history, and end with a candidate each.
 func (w *lsatWorker) rankOne(ctx context.Context, seqs []prompt.Sequence) ([]float64, error) {
+	prompt.ShareBeginning(seqs)
 	a, err := w.scoreWith(ctx, seqs, w.adapters[:min(1, len(w.adapters))])
 	return a.LogOdds, err
 }

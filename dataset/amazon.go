@@ -10,7 +10,7 @@ import (
 
 // amazonReview reads one review as JSON: of 2018 (reviewerID, asin, overall, unixReviewTime in seconds) or of 2023 (user_id, parent_asin or
 // asin, rating, timestamp in milliseconds).
-func amazonReview() func([]byte, *row) error {
+func amazonReview() lineParser {
 	seconds, millis := newClock("s"), newClock("ms")
 	return func(line []byte, r *row) error {
 		var user, asin, parent, rating, old, recent []byte

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -34,27 +34,28 @@ type builder struct {
 	unrated bool
 	users   map[string]int32
 	items   map[string]int32
-	// lastUser is looked up first: most files come sorted by user.
-	lastUser []byte
-	lastID   int32
+	// mostNames is how many users or items the parser of one goroutine remembers.
+	mostNames int
+	// expected says that room was made for the interactions to come.
+	expected bool
 	// titled marks items that have got their text.
 	titled []bool
 }
 
 func newBuilder(name string, o Options) *builder {
 	return &builder{
-		set: &Set{Name: name}, maxBad: o.MaxBad, unrated: o.Unrated,
+		set: &Set{Name: name}, maxBad: o.MaxBad, unrated: o.Unrated, mostNames: mostNames,
 		users: make(map[string]int32), items: make(map[string]int32),
 	}
 }
 
-// bad takes in a complaint about the current line of src: it returns nil where the line may be skipped.
-func (b *builder) bad(src *source, err error) error {
+// bad takes in a complaint about a line of a file: it returns nil where the line may be skipped.
+func (b *builder) bad(path string, number int, err error) error {
 	var v *badValue
 	if !errors.As(err, &v) {
 		return err
 	}
-	line := &LineError{File: src.path, Line: src.line, Reason: v.reason, Err: v.err}
+	line := &LineError{File: path, Line: number, Reason: v.reason, Err: v.err}
 	b.set.Skipped++
 	if len(b.set.BadLines) < badLinesKept {
 		b.set.BadLines = append(b.set.BadLines, line)
@@ -65,87 +66,6 @@ func (b *builder) bad(src *source, err error) error {
 	case b.maxBad > 0 && b.set.Skipped > b.maxBad:
 		return fmt.Errorf("%w: %d, with at most %d to skip; the first was %w", ErrTooManyBad, b.set.Skipped, b.maxBad, b.set.BadLines[0])
 	}
-	return nil
-}
-
-// ratings reads all lines of src that are left with one line parser.
-func (b *builder) ratings(src *source, parse func(line []byte, r *row) error) error {
-	var r row
-	for {
-		line, err := src.next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
-		r = row{}
-		err = parse(line, &r)
-		if err == nil && (len(r.user) == 0 || len(r.item) == 0) {
-			err = bad("the user or the item is empty")
-		}
-		if err != nil {
-			if err = b.bad(src, err); err != nil {
-				return err
-			}
-			continue
-		}
-		if len(b.set.Interactions) == expectAfter {
-			b.expect(src)
-		}
-		if err := b.add(&r); err != nil {
-			return fmt.Errorf("%s:%d: %w", src.path, src.line, err)
-		}
-	}
-}
-
-// expectAfter is the number of rows after which the total is guessed.
-const expectAfter = 4096
-
-// expect makes room for as many interactions as the file seems to hold, so that growing does not double the memory.
-func (b *builder) expect(src *source) {
-	used := src.read - int64(src.hi-src.lo)
-	if used <= 0 || !src.plain { // how well the rest of a compressed file compresses is anyone's guess
-		return
-	}
-	guess := float64(expectAfter) * float64(src.size) / float64(used) * 1.05
-	if guess > expectAfter && guess < 1<<28 {
-		grown := make([]Interaction, len(b.set.Interactions), int(guess))
-		copy(grown, b.set.Interactions)
-		b.set.Interactions = grown
-	}
-}
-
-func (b *builder) add(r *row) error {
-	if len(b.set.Interactions) == math.MaxInt32 {
-		return fmt.Errorf("more than %d interactions", math.MaxInt32)
-	}
-	user := b.lastID
-	if b.lastUser == nil || !bytes.Equal(r.user, b.lastUser) {
-		id, ok := b.users[string(r.user)]
-		if !ok {
-			id = int32(len(b.set.Users))
-			name := string(r.user)
-			b.users[name] = id
-			b.set.Users = append(b.set.Users, name)
-		}
-		user = id
-		b.lastUser, b.lastID = append(b.lastUser[:0], r.user...), id
-	}
-	item, ok := b.items[string(r.item)]
-	if !ok {
-		item = b.newItem(string(r.item))
-	}
-	if len(r.title) > 0 && !b.titled[item] {
-		title, err := text(r.title, "auto")
-		if err == nil && title != "" {
-			b.set.Items[item].Title, b.titled[item] = title, true
-		}
-	}
-	b.set.Interactions = append(b.set.Interactions, Interaction{Time: r.time, User: user, Item: item, Rating: r.rating})
 	return nil
 }
 
@@ -176,7 +96,7 @@ func (b *builder) texts(src *source, parse func(line []byte, t *itemText) error)
 			err = bad("the item's ID is empty")
 		}
 		if err != nil {
-			if err = b.bad(src, err); err != nil {
+			if err = b.bad(src.path, src.line, err); err != nil {
 				return err
 			}
 			continue
@@ -213,7 +133,10 @@ func (b *builder) finish(f Filter) (*Set, error) {
 		}
 		return nil, fmt.Errorf("%s: %w", where, ErrNoInteractions)
 	}
-	sortByTime(set.Interactions)
+	set.Interactions = sortByTime(set.Interactions)
+	if len(set.Interactions) > 1<<20 {
+		runtime.GC() // sorting leaves as much memory again behind: what comes next takes its place
+	}
 	for i := range set.Interactions {
 		set.Interactions[i].Time /= 1000
 	}

@@ -169,27 +169,30 @@ func (b *builder) tableRatings(src *source, t *table, c Columns, titles bool) er
 	}
 	need := max(user, item, rating, at) + 1
 	ticks := newClock(c.TimeUnit)
-	return b.ratings(src, func(line []byte, r *row) error {
-		if err := t.split(line); err != nil {
+	return b.ratings(src, func() lineParser {
+		t := &table{sep: t.sep, header: t.header}
+		return func(line []byte, r *row) error {
+			if err := t.split(line); err != nil {
+				return err
+			}
+			f := t.fields
+			if len(f) < need {
+				return bad("%d fields where at least %d are due", len(f), need)
+			}
+			if t.header != nil && len(f) > len(t.header) {
+				return bad("%d fields under a header of %d", len(f), len(t.header))
+			}
+			if title >= 0 && title < len(f) {
+				r.title = f[title]
+			}
+			r.user, r.item = bytes.TrimSpace(f[user]), bytes.TrimSpace(f[item])
+			var err error
+			if r.rating, err = parseRating(f[rating]); err != nil {
+				return err
+			}
+			r.time, err = ticks.parse(f[at])
 			return err
 		}
-		f := t.fields
-		if len(f) < need {
-			return bad("%d fields where at least %d are due", len(f), need)
-		}
-		if t.header != nil && len(f) > len(t.header) {
-			return bad("%d fields under a header of %d", len(f), len(t.header))
-		}
-		if title >= 0 && title < len(f) {
-			r.title = f[title]
-		}
-		r.user, r.item = bytes.TrimSpace(f[user]), bytes.TrimSpace(f[item])
-		var err error
-		if r.rating, err = parseRating(f[rating]); err != nil {
-			return err
-		}
-		r.time, err = ticks.parse(f[at])
-		return err
 	})
 }
 

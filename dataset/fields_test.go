@@ -196,7 +196,7 @@ func TestSortByTime(t *testing.T) {
 			}
 			return 0
 		})
-		sortByTime(events)
+		events = sortByTime(events)
 		if !slices.Equal(events, want) {
 			t.Fatalf("sorted into %v, want %v", events, want)
 		}

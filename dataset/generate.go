@@ -23,6 +23,26 @@ type GenerateOptions struct {
 	// for genres that a user keeps, of those that change from period to period, of the genres' fashion that all users share and
 	// that wanders from period to period, and of what nothing explains. Defaults .4, .5, .5, .4, .3, .6. Negative means none.
 	UserBias, ItemBias, Long, Drift, Trend, Noise float64
+	// HalfStars gives ratings of .5 to 5 in steps of a half. Default: 1 to 5 in whole steps.
+	HalfStars bool
+	// MinPerUser is how many ratings each user has at least, where Interactions suffice for it. Default 0.
+	MinPerUser int
+	// Spread is the standard deviation of the logarithm of how many ratings a user has beyond MinPerUser. Default .9.
+	Spread float64
+	// Tail, where it is positive, makes the popularity of the item of rank r fall as 1/(r + Tail)². Default 0: as 1/(r + 3)^.9.
+	Tail float64
+}
+
+// LikeMovieLens25M is a synthetic set of MovieLens 25M's shape, of any size: 25,000,095 interactions are by 162,541 users with 59,047 items. Fewer are by
+// fewer users in proportion, and with items fewer in the way that the smaller MovieLens sets have fewer. The years are the same, a user has at
+// least 20 ratings, twice as many in the mean as at the median, and of 59,047 items the most popular tenth has over 90% of the ratings.
+func LikeMovieLens25M(interactions int, seed uint64) GenerateOptions {
+	share := float64(interactions) / 25_000_095
+	return GenerateOptions{
+		Seed: seed, Interactions: interactions, Users: max(2, int(math.Round(162_541*share))), Items: max(400, int(math.Round(59_047*math.Pow(share, .85)))),
+		Start: time.Date(1995, 1, 9, 0, 0, 0, 0, time.UTC).Unix(), End: time.Date(2019, 11, 21, 0, 0, 0, 0, time.UTC).Unix(),
+		HalfStars: true, MinPerUser: 20, Spread: 1.4, Tail: 400,
+	}
 }
 
 func (o GenerateOptions) withDefaults() GenerateOptions {
@@ -45,12 +65,13 @@ func (o GenerateOptions) withDefaults() GenerateOptions {
 	for _, d := range []struct {
 		at *float64
 		v  float64
-	}{{&o.UserBias, .4}, {&o.ItemBias, .5}, {&o.Long, .5}, {&o.Drift, .4}, {&o.Trend, .3}, {&o.Noise, .6}} {
+	}{{&o.UserBias, .4}, {&o.ItemBias, .5}, {&o.Long, .5}, {&o.Drift, .4}, {&o.Trend, .3}, {&o.Noise, .6}, {&o.Spread, .9}} {
 		if *d.at == 0 {
 			*d.at = d.v
 		}
 		*d.at = max(0, *d.at)
 	}
+	o.MinPerUser = min(max(0, o.MinPerUser), o.Interactions/o.Users, o.Items*4/5)
 	return o
 }
 
@@ -68,7 +89,7 @@ func Generate(opts GenerateOptions) *Set {
 	for u, n := range g.activity() {
 		set.Interactions = g.user(set.Interactions, u, n)
 	}
-	sortByTime(set.Interactions)
+	set.Interactions = sortByTime(set.Interactions)
 	set.Hash = set.sum()
 	return set
 }
@@ -109,7 +130,11 @@ func newGenerator(o GenerateOptions) *generator {
 		}
 		g.items[i] = Item{ID: fmt.Sprintf("i%d", i+1), Title: g.title(a, b, used), Categories: categories}
 		g.itemBias[i] = float32(g.rng.NormFloat64() * o.ItemBias)
-		total += 1 / math.Pow(float64(rank)+3, 0.9)
+		if o.Tail > 0 {
+			total += 1 / math.Pow(float64(rank)+o.Tail, 2)
+		} else {
+			total += 1 / math.Pow(float64(rank)+3, 0.9)
+		}
 		g.popular[i] = total
 	}
 	for i, k := 0, 0; i < len(g.guide); i++ {
@@ -144,13 +169,14 @@ func (g *generator) wander(by [][]float64, sd, keep float64) {
 func (g *generator) activity() []int {
 	weights, total := make([]float64, g.o.Users), 0.0
 	for u := range weights {
-		weights[u] = math.Exp(g.rng.NormFloat64() * 0.9)
+		weights[u] = math.Exp(g.rng.NormFloat64() * g.o.Spread)
 		total += weights[u]
 	}
 	counts, left := make([]int, g.o.Users), g.o.Interactions
 	most := max(1, g.o.Items*4/5)
+	free := float64(g.o.Interactions - g.o.MinPerUser*g.o.Users)
 	for u := range counts {
-		counts[u] = min(most, int(weights[u]/total*float64(g.o.Interactions)))
+		counts[u] = min(most, g.o.MinPerUser+int(weights[u]/total*free))
 		left -= counts[u]
 	}
 	for u := 0; left > 0; u = (u + 1) % len(counts) {
@@ -195,6 +221,9 @@ func (g *generator) user(events []Interaction, u, n int) []Interaction {
 		taste := func(k int8) float64 { return g.want[k] + g.drift[p][k] + g.trend[p][k] }
 		score := bias + float64(g.itemBias[item]) + (taste(a)+taste(b))/math.Sqrt2 + g.rng.NormFloat64()*o.Noise
 		rating := math.Round(math.Min(5, math.Max(1, score)))
+		if o.HalfStars {
+			rating = math.Round(2*math.Min(5, math.Max(.5, score))) / 2
+		}
 		events = append(events, Interaction{Time: at, User: int32(u), Item: item, Rating: float32(rating)})
 	}
 	return events

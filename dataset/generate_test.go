@@ -1,7 +1,14 @@
 package dataset
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -140,5 +147,91 @@ func TestGenerateTies(t *testing.T) {
 	}
 	if share := float64(ties) / float64(len(s.Interactions)); share < .1 || share > .6 {
 		t.Errorf("%.2f of the events share the second of the user's one before", share)
+	}
+}
+
+// TestWriteGenerated: the files hold the set that Generate makes, the same bytes every time, in MovieLens' order.
+func TestWriteGenerated(t *testing.T) {
+	o := LikeMovieLens25M(30_000, 7)
+	want := Generate(o)
+	var first [2]string
+	for k := range 2 {
+		dir := t.TempDir()
+		if err := WriteGenerated(context.Background(), dir, o); err != nil {
+			t.Fatal(err)
+		}
+		for i, name := range []string{"ratings.csv", "movies.csv"} {
+			b, err := os.ReadFile(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if k == 0 {
+				first[i] = string(b)
+			} else if first[i] != string(b) {
+				t.Errorf("%s has other bytes the second time", name)
+			}
+		}
+		got, err := Open(context.Background(), dir, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Interactions) != len(want.Interactions) || len(got.Users) != len(want.Users) || got.Untitled != 0 {
+			t.Fatalf("%s, want %s", got.Summary(), want.Summary())
+		}
+		// A user's ratings of one second are in the order of the file, so they are compared as sets.
+		key := func(s *Set, e Interaction) string {
+			return fmt.Sprint(strings.TrimPrefix(s.Users[e.User], "u"), e.Time, e.Rating, s.Items[e.Item].Title, s.Items[e.Item].Categories)
+		}
+		left := map[string]int{}
+		for _, e := range want.Interactions {
+			left[key(want, e)]++
+		}
+		for _, e := range got.Interactions {
+			k := key(got, e)
+			if left[k]--; left[k] < 0 {
+				t.Fatalf("%s is not in the set", k)
+			}
+		}
+	}
+	o.Seed++
+	dir := t.TempDir()
+	if err := WriteGenerated(context.Background(), dir, o); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "ratings.csv")); err != nil || string(b) == first[0] {
+		t.Errorf("another seed gives the same ratings (%v)", err)
+	}
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := WriteGenerated(cancelled, t.TempDir(), o); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// TestLikeMovieLens25M: users have at least twenty ratings and the mean is about twice the median; halves are among the ratings; few items have most of them.
+func TestLikeMovieLens25M(t *testing.T) {
+	s := Generate(LikeMovieLens25M(300_000, 1))
+	users, items, halves := make([]int, len(s.Users)), make([]int, len(s.Items)), 0
+	for _, e := range s.Interactions {
+		users[e.User]++
+		items[e.Item]++
+		if e.Rating != float32(math.Round(float64(e.Rating))) {
+			halves++
+		}
+		if e.Rating < .5 || e.Rating > 5 {
+			t.Fatalf("a rating of %v", e.Rating)
+		}
+	}
+	slices.Sort(users)
+	slices.Sort(items)
+	mean, median := float64(len(s.Interactions))/float64(len(users)), float64(users[len(users)/2])
+	if users[0] < 20 || mean < 1.6*median || mean > 3*median {
+		t.Errorf("users have from %d ratings, %.0f at the median and %.0f in the mean", users[0], median, mean)
+	}
+	if halves < len(s.Interactions)/4 {
+		t.Errorf("%d of %d ratings are halves", halves, len(s.Interactions))
+	}
+	if least, most := items[0], items[len(items)-1]; most < 3*max(1, least) {
+		t.Errorf("items have from %d to %d ratings", least, most)
 	}
 }

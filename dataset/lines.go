@@ -129,13 +129,44 @@ func (s *source) next() ([]byte, error) {
 
 func (s *source) tidy(line []byte) []byte {
 	s.line++
+	return tidy(line, s.line)
+}
+
+// tidy takes a carriage return off the end of a line, and a byte order mark off the start of the first one.
+func tidy(line []byte, number int) []byte {
 	if n := len(line); n > 0 && line[n-1] == '\r' {
 		line = line[:n-1]
 	}
-	if s.line == 1 {
+	if number == 1 {
 		line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
 	}
 	return line
+}
+
+// block appends whole lines with their ends to text, about blockSize bytes of them. With io.EOF they are the last ones, of which the very last may have no
+// end; with another error they are those before the fault.
+func (s *source) block(text []byte) ([]byte, error) {
+	for {
+		if i := bytes.LastIndexByte(s.buf[s.start:s.hi], '\n'); i >= 0 {
+			end := s.start + i + 1
+			text = append(text, s.buf[s.lo:end]...)
+			s.lo, s.start = end, end
+			s.line += bytes.Count(text, []byte{'\n'})
+			return text, nil
+		}
+		s.start = s.hi
+		if s.eof {
+			if s.lo < s.hi {
+				s.line++
+			}
+			text = append(text, s.buf[s.lo:s.hi]...)
+			s.lo = s.hi
+			return text, io.EOF
+		}
+		if err := s.fill(); err != nil {
+			return text, err
+		}
+	}
 }
 
 func (s *source) fill() error {

@@ -49,11 +49,11 @@ func (b *builder) readRatings(ctx context.Context, l layout, o Options) error {
 	c := o.Columns
 	switch l.ratingsKind {
 	case kindColons:
-		return b.ratings(src, datRating)
+		return b.ratings(src, alike(datRating))
 	case kindTabs:
-		return b.ratings(src, tabRating)
+		return b.ratings(src, alike(tabRating))
 	case kindJSON:
-		return b.ratings(src, amazonReview())
+		return b.ratings(src, amazonReview)
 	case kindBare:
 		return b.bareRatings(ctx, src)
 	case kindTyped:
@@ -98,21 +98,23 @@ func (b *builder) bareRatings(ctx context.Context, src *source) error {
 	if err != nil {
 		return err
 	}
-	var fields [][]byte
 	ticks := newClock("s")
-	return b.ratings(src, func(line []byte, r *row) error {
-		var err error
-		if fields, err = splitFields(line, ',', fields[:0]); err != nil {
-			return err
+	return b.ratings(src, func() lineParser {
+		var fields [][]byte
+		return func(line []byte, r *row) error {
+			var err error
+			if fields, err = splitFields(line, ',', fields[:0]); err != nil {
+				return err
+			}
+			if len(fields) < 4 {
+				return fewFields(len(fields), "user and item, rating, timestamp")
+			}
+			f := [4][]byte{fields[1], fields[0], fields[2], fields[3]}
+			if userFirst {
+				f[0], f[1] = f[1], f[0]
+			}
+			return fourFields(f, r, ticks)
 		}
-		if len(fields) < 4 {
-			return fewFields(len(fields), "user and item, rating, timestamp")
-		}
-		f := [4][]byte{fields[1], fields[0], fields[2], fields[3]}
-		if userFirst {
-			f[0], f[1] = f[1], f[0]
-		}
-		return fourFields(f, r, ticks)
 	})
 }
 

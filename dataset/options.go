@@ -43,7 +43,7 @@ type Options struct {
 	Filter Filter
 	// Unrated keeps items that have a text and no rating. Default false: the set holds the items of its interactions.
 	Unrated bool
-	// Progress, if given, is called now and then from the reading goroutine with the bytes done of all bytes of the ratings file.
+	// Progress, if given, is called now and then, from a goroutine of Open's own and while Open runs, with the bytes done of all bytes of the ratings file.
 	Progress func(done, total int64)
 }
 

@@ -8,44 +8,6 @@ import (
 	"math"
 )
 
-// sortByTime sorts stably by time. A radix sort: the standard stable sort takes a second on a million events.
-func sortByTime(events []Interaction) {
-	sorted, least, most := true, int64(math.MaxInt64), int64(math.MinInt64)
-	for i := range events {
-		t := events[i].Time
-		if i > 0 && t < events[i-1].Time {
-			sorted = false
-		}
-		least, most = min(least, t), max(most, t)
-	}
-	if sorted {
-		return
-	}
-	const digit, buckets = 11, 1 << 11
-	from, to := events, make([]Interaction, len(events))
-	span := uint64(most) - uint64(least)
-	for shift := 0; shift < 64 && span>>shift > 0; shift += digit {
-		var next [buckets]int
-		for i := range from {
-			next[(uint64(from[i].Time)-uint64(least))>>shift&(buckets-1)]++
-		}
-		at := 0
-		for d, n := range next {
-			next[d] = at
-			at += n
-		}
-		for i := range from {
-			d := (uint64(from[i].Time) - uint64(least)) >> shift & (buckets - 1)
-			to[next[d]] = from[i]
-			next[d]++
-		}
-		from, to = to, from
-	}
-	if &from[0] != &events[0] {
-		copy(events, from)
-	}
-}
-
 // sum is Set.Hash: users, items with their texts, and interactions in their order. Name and files do not enter, so the same data
 // from another place has the same hash.
 func (s *Set) sum() string {

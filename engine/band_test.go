@@ -132,12 +132,11 @@ func TestReach(t *testing.T) {
 	}
 }
 
-// A sequence that is longer than a batch still gets its row, where the caller has not bounded batches.
+// A sequence that is longer than a row still gets its own.
 func TestLongSequenceByBlocks(t *testing.T) {
 	cfg := smallConfigs()["llama"]
 	b := backends(t)["go"]
-	e := newEngine(t, randomModel(cfg, 5), b, Options{RowTokens: 64})
-	e.options.BatchTokens = 64
+	e := newEngine(t, randomModel(cfg, 5), b, Options{RowTokens: 64, BatchTokens: 256})
 	seqs := headed(3, cfg.Vocab, 1)
 	scores, err := e.Score(context.Background(), seqs, answers, nil, nil)
 	if err != nil {

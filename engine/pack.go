@@ -109,7 +109,7 @@ func packLong(seqs []prompt.Sequence, r reach, p packing) []*batch {
 	var current row
 	flush := func() {
 		time := min(full, powerOfTwo(current.used, least))
-		if p.wide && !(p.shrink && total <= p.rowTokens) {
+		if small := p.shrink && total <= p.rowTokens; p.wide && !small {
 			time = full
 		}
 		out = append(out, layOut(seqs, []*row{{members: current.members}}, 1, time, r))

@@ -95,7 +95,11 @@ func (s *Stream) Audit(ctx context.Context) (Report, error) {
 	if !a.order() || !a.samples() {
 		return r, r.err()
 	}
-	if err := a.histories(ctx); err != nil {
+	proven, err := a.prove(ctx)
+	if err == nil && !proven {
+		err = a.histories(ctx)
+	}
+	if err != nil {
 		return r, err
 	}
 	a.periods()
@@ -154,19 +158,19 @@ func (a *auditor) samples() bool {
 	return whole
 }
 
-// histories compares every sample's history with one found by following each user's events backwards.
+// histories compares every sample's history with one found by following each user's events backwards, and says everything that is wrong.
 func (a *auditor) histories(ctx context.Context) error {
 	s, o := a.s, a.s.Options
 	events := s.Set.Interactions
 	// previous[i] is the same user's event before i, and count[i] how many there are.
 	previous, count := make([]int32, len(events)), make([]int32, len(events))
-	last := make(map[int32]int32, len(s.Set.Users))
+	last := make([]int32, len(s.first)-1) // a user's last event, plus one
 	for i := range events {
-		previous[i] = -1
-		if p, ok := last[events[i].User]; ok {
-			previous[i], count[i] = p, count[p]+1
+		p := last[events[i].User] - 1
+		if previous[i] = p; p >= 0 {
+			count[i] = count[p] + 1
 		}
-		last[events[i].User] = int32(i)
+		last[events[i].User] = int32(i) + 1
 	}
 	for i, sm := range s.Samples {
 		if i%65536 == 0 {

@@ -128,3 +128,25 @@ func TestAuditStops(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
+
+// TestProveCountsAsHistoriesDoes: the quick proof and the search for faults agree on sound streams of many kinds, and the proof is what sound streams get.
+func TestProveCountsAsHistoriesDoes(t *testing.T) {
+	set := dataset.Generate(dataset.GenerateOptions{Users: 40, Items: 90, Interactions: 1500, Seed: 8})
+	middle := set.Interactions[len(set.Interactions)/2].Time
+	for _, o := range []Options{
+		{}, {StrictTime: true}, {History: 1}, {History: 3, MinHistory: -1}, {History: 5, MinHistory: 20, StrictTime: true}, {Newest: 300, Count: 3},
+		{From: middle}, {To: middle, MinHistory: 2}, {History: 100, MinHistory: 1, Threshold: 3},
+	} {
+		s, err := New(set, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		quick, slow := auditor{s, &Report{}}, auditor{s, &Report{}}
+		if proven, err := quick.prove(context.Background()); !proven || err != nil {
+			t.Errorf("%+v: a sound stream is not proven: %v", o, err)
+		}
+		if err := slow.histories(context.Background()); err != nil || quick.r.String() != slow.r.String() {
+			t.Errorf("%+v: %v, want %v (%v)", o, quick.r, slow.r, err)
+		}
+	}
+}

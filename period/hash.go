@@ -9,27 +9,31 @@ import (
 
 // HashRange is HashSamples of the samples of a range.
 func (s *Stream) HashRange(r Range) string {
-	return s.hash(r.Len(), func(k int) int { return r.Lo + k })
+	return s.HashRanges([]Range{r})
 }
 
 // HashSamples is the SHA-256, in hex, of all that a model could see of the samples, in their order: each one's user, time, target item with its
 // texts, label, and the same of each event of its history. It goes by content and not by position, so the same data
 // cut from a longer stream has the same hash. Like History, it is for samples that exist.
 func (s *Stream) HashSamples(samples []int32) string {
-	return s.hash(len(samples), func(k int) int { return int(samples[k]) })
+	list := make([]int, len(samples))
+	for k, i := range samples {
+		list[k] = int(i)
+	}
+	return s.HashRanges(RangesOf(list))
 }
 
 // eventBytes is what one event adds to a hash: its item's digest, time, rating and whether that is liked.
 const eventBytes = 16 + 8 + 4 + 1
 
-func (s *Stream) hash(n int, sample func(k int) int) string {
+// HashRanges is HashSamples of the samples of a list of ranges.
+func (s *Stream) HashRanges(list []Range) string {
 	s.digestOnce.Do(s.digestAll)
 	h := sha256.New()
 	buf := make([]byte, 0, 1<<16)
 	buf = append(buf, "lsat samples 1"...)
-	buf = binary.LittleEndian.AppendUint64(buf, uint64(n))
-	for k := range n {
-		i := sample(k)
+	buf = binary.LittleEndian.AppendUint64(buf, uint64(CountSamples(list)))
+	put := func(i int) {
 		history := s.History(i)
 		if need := 16 + 8 + (1+len(history))*eventBytes; len(buf)+need > cap(buf) {
 			_, _ = h.Write(buf) // a hash never fails
@@ -41,6 +45,11 @@ func (s *Stream) hash(n int, sample func(k int) int) string {
 		buf = binary.LittleEndian.AppendUint64(buf, uint64(len(history)))
 		for _, e := range history {
 			buf = s.appendEvent(buf, e, s.Liked(e))
+		}
+	}
+	for _, r := range list {
+		for i := r.Lo; i < r.Hi; i++ {
+			put(i)
 		}
 	}
 	_, _ = h.Write(buf)

@@ -61,7 +61,7 @@ func (x *executor) on(ctx context.Context, s step, seed uint64, part string, k k
 	if err != nil || !k.onPrior {
 		return odds, err
 	}
-	sum, err := x.priorOdds(list.samples)
+	sum, err := x.priorOdds(list.samples())
 	for i := range sum {
 		sum[i] += odds[i]
 	}
@@ -88,7 +88,7 @@ func (x *executor) single(ctx context.Context, s step, seed uint64, k kept, o ou
 }
 
 func (x *executor) auc(odds []float64, list *sampleList) (float64, error) {
-	auc, err := metric.AUC(odds, labelsOf(x.in.Stream, list.samples))
+	auc, err := metric.AUC(odds, labelsOf(x.in.Stream, list.samples()))
 	if err != nil {
 		return 0, fmt.Errorf("study: %s: %w", list.name, err)
 	}

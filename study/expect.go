@@ -9,7 +9,7 @@ import (
 // expectScores plans the scoring of one step. Lists that several steps score under the same adapter are planned for each and credited
 // when they are found done.
 func (x *executor) expectScores(s step, seed uint64) {
-	valid, test := float64(len(x.lists.valid(s.combo.Valid).samples)), float64(len(x.lists.test(s.test()).samples))
+	valid, test := float64(x.lists.valid(s.combo.Valid).size), float64(x.lists.test(s.test()).size)
 	expect := func(part string, work float64) { x.meter.expect(scoreName(seed, s, part), work*x.frozen.cost()) }
 	x.expectFrozen(x.lists.valid(s.combo.Valid))
 	x.expectFrozen(x.lists.test(s.test()))
@@ -26,7 +26,7 @@ func (x *executor) expectScores(s step, seed uint64) {
 		for _, which := range s.combo.Names {
 			expect("valid/"+which, valid)
 			for _, p := range s.combo.Past {
-				expect(fmt.Sprintf("past/D%d/%s", p.Test, which), float64(len(x.lists.test(p.Test).samples)))
+				expect(fmt.Sprintf("past/D%d/%s", p.Test, which), float64(x.lists.test(p.Test).size))
 			}
 			expect("test/"+which, test)
 		}

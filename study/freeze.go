@@ -48,7 +48,7 @@ func (f *frozen) cost() float64 {
 	return f.share
 }
 
-func frozenName(list *sampleList) string { return "hidden/" + list.hash }
+func frozenName(list *sampleList) string { return "hidden/" + list.hash() }
 
 // freeze gives sequences their hidden states.
 func (x *executor) freeze(ctx context.Context, list *sampleList, seqs []prompt.Sequence) error {
@@ -90,6 +90,6 @@ func (f *frozen) close(done bool) error {
 // expectFrozen plans the lower layers of a list.
 func (x *executor) expectFrozen(list *sampleList) {
 	if x.frozen != nil {
-		x.meter.expect(frozenName(list), (1-x.frozen.share)*float64(len(list.samples)))
+		x.meter.expect(frozenName(list), (1-x.frozen.share)*float64(list.size))
 	}
 }

@@ -78,18 +78,13 @@ func checkParts(c Config, l *lister, steps []step) error {
 
 // usable wants at least one sample, and at least each samples of both classes.
 func (l *lister) usable(list *sampleList, each int) error {
-	if len(list.samples) == 0 {
+	if list.size == 0 {
 		return fmt.Errorf("%w: it has no samples; use fewer periods or a larger valid_fraction", ErrUnusable)
 	}
-	liked := 0
-	for _, i := range list.samples {
-		if l.stream.Samples[i].Label {
-			liked++
-		}
-	}
-	if other := len(list.samples) - liked; liked < each || other < each {
+	liked := list.liked
+	if other := list.size - liked; liked < each || other < each {
 		return fmt.Errorf("%w: of its %d samples %d are liked and %d are not, so it has no AUC; use fewer periods, higher caps, or another threshold than %v",
-			ErrUnusable, len(list.samples), liked, other, l.stream.Options.Threshold)
+			ErrUnusable, list.size, liked, other, l.stream.Options.Threshold)
 	}
 	return nil
 }

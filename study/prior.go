@@ -24,11 +24,11 @@ func (x *executor) fit(r reference, served int) (baseline.Model, error) {
 	if r.newest {
 		from = s.Periods[served-1].All.Lo
 	}
-	learnt := indices(period.Range{Lo: from, Hi: s.Periods[served-1].All.Hi})
-	if err := s.AuditUse(learnt, nil, indices(s.Periods[served].All)); err != nil {
+	learnt := period.Range{Lo: from, Hi: s.Periods[served-1].All.Hi}
+	if err := s.AuditRanges([]period.Range{learnt}, nil, []period.Range{s.Periods[served].All}); err != nil {
 		return nil, err
 	}
-	m, err := r.model.Fit(s, learnt)
+	m, err := r.model.Fit(s, indices(learnt))
 	if err != nil {
 		return nil, err
 	}

@@ -50,16 +50,16 @@ func (x *executor) references(ctx context.Context, refs []reference) error {
 			if err != nil {
 				return fail(err)
 			}
-			odds, err := m.Score(s, list.samples)
+			odds, err := m.Score(s, list.samples())
 			if err != nil {
 				return fail(err)
 			}
 			c := cell{Strategy: r.name, Role: "reference", Period: test, Update: test - 1, Kind: "baseline", Weight: notWeighed, ValidAUC: notWeighed,
-				samples: list.samples, odds: odds}
+				samples: list.samples(), odds: odds}
 			if err := x.store.cell(s, c); err != nil {
 				return err
 			}
-			auc, err := metric.AUC(odds, labelsOf(s, list.samples))
+			auc, err := metric.AUC(odds, labelsOf(s, list.samples()))
 			if err != nil {
 				return fail(err)
 			}

@@ -28,7 +28,7 @@ const scoreHeader = "lsat log-odds 1\n"
 // scores returns the log-odds of the samples of a list, in the list's order, under an adapter (nil for the bare backbone) that id identifies.
 // They are computed in chunks, and each chunk is stored under the hash of all that decides it.
 func (x *executor) scores(ctx context.Context, name, task, id string, a *adapter.Adapter, list *sampleList) ([]float64, error) {
-	memo := id + "/" + list.hash
+	memo := id + "/" + list.hash()
 	if s, ok := x.scored[memo]; ok {
 		x.meter.end(name, true, "")
 		return s, nil
@@ -37,14 +37,14 @@ func (x *executor) scores(ctx context.Context, name, task, id string, a *adapter
 	if err != nil {
 		return nil, fmt.Errorf("study: %s: %w", task, err)
 	}
-	key := sha256.Sum256([]byte(strings.Join([]string{x.in.Runner.BackboneHash(), x.in.Runner.Numerics(), x.in.Template.Hash(), id, list.hash}, "\n")))
+	key := sha256.Sum256([]byte(strings.Join([]string{x.in.Runner.BackboneHash(), x.in.Runner.Numerics(), x.in.Template.Hash(), id, list.hash()}, "\n")))
 	dir := filepath.Join(x.dir, "scores", hex.EncodeToString(key[:]))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("study: %w", err)
 	}
-	bySample := make(map[int32]float64, len(list.samples))
+	bySample := make(map[int32]float64, list.size)
 	done, reused := 0, true
-	x.meter.begin(name, task, len(list.samples))
+	x.meter.begin(name, task, list.size)
 	for c, chunk := range chunks(seqs) {
 		n := countTargets(chunk)
 		path := filepath.Join(dir, fmt.Sprintf("%04d.f64", c))
@@ -55,9 +55,9 @@ func (x *executor) scores(ctx context.Context, name, task, id string, a *adapter
 				if err := x.freeze(ctx, list, seqs); err != nil {
 					return nil, fmt.Errorf("study: %s: %w", task, err)
 				}
-				x.meter.begin(name, task, len(list.samples))
+				x.meter.begin(name, task, list.size)
 			}
-			if odds, err = x.scoreChunk(ctx, chunk, a, done, len(list.samples)); err != nil {
+			if odds, err = x.scoreChunk(ctx, chunk, a, done, list.size); err != nil {
 				return nil, fmt.Errorf("study: %s: %w", task, err)
 			}
 			if err := writeScores(path, odds); err != nil {
@@ -72,10 +72,10 @@ func (x *executor) scores(ctx context.Context, name, task, id string, a *adapter
 			}
 		}
 		done += n
-		x.meter.progress(done, len(list.samples))
+		x.meter.progress(done, list.size)
 	}
-	out := make([]float64, len(list.samples))
-	for i, s := range list.samples {
+	out := make([]float64, list.size)
+	for i, s := range list.samples() {
 		out[i] = bySample[int32(s)]
 	}
 	x.scored[memo] = out
@@ -108,26 +108,26 @@ func (x *executor) scoreChunk(ctx context.Context, chunk []prompt.Sequence, a *a
 
 // sequences writes a list's samples, keeping those of the newest list: the adapters of one update score the same two lists.
 func (x *executor) sequences(list *sampleList) ([]prompt.Sequence, error) {
-	if s, ok := x.seqs[list.hash]; ok {
+	if s, ok := x.seqs[list.hash()]; ok {
 		return s, nil
 	}
 	s, err := x.write(list)
 	if err != nil {
 		return nil, err
 	}
-	x.seqs[list.hash] = s
+	x.seqs[list.hash()] = s
 	return s, nil
 }
 
 // write turns a list into sequences and sees to it that their targets are the list's samples, each once, with their own labels: the audit
 // was about the list.
 func (x *executor) write(list *sampleList) ([]prompt.Sequence, error) {
-	seqs, err := x.in.Template.Sequences(x.in.Stream, list.samples)
+	seqs, err := x.in.Template.Sequences(x.in.Stream, list.samples())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", list.name, err)
 	}
-	asked := make(map[int32]bool, len(list.samples))
-	for _, i := range list.samples {
+	asked := make(map[int32]bool, list.size)
+	for _, i := range list.samples() {
 		asked[int32(i)] = true
 	}
 	for _, s := range seqs {

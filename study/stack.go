@@ -77,7 +77,7 @@ func (x *executor) stack(ctx context.Context, s step, seed uint64, parts []kept,
 func (x *executor) stackRows(ctx context.Context, s step, seed uint64, part string, parts []kept, list *sampleList) (stacked, error) {
 	columns := make([][]float64, 1, 1+len(parts))
 	var err error
-	if columns[0], err = x.priorOdds(list.samples); err != nil {
+	if columns[0], err = x.priorOdds(list.samples()); err != nil {
 		return stacked{}, err
 	}
 	for i, k := range parts {
@@ -87,8 +87,8 @@ func (x *executor) stackRows(ctx context.Context, s step, seed uint64, part stri
 		}
 		columns = append(columns, odds)
 	}
-	r := stacked{width: 1 + len(columns), labels: labelsOf(x.in.Stream, list.samples)}
-	for i := range list.samples {
+	r := stacked{width: 1 + len(columns), labels: labelsOf(x.in.Stream, list.samples())}
+	for i := range list.size {
 		r.x = append(r.x, 1)
 		for _, c := range columns {
 			r.x = append(r.x, c[i])

@@ -71,15 +71,11 @@ func Run(ctx context.Context, dir string, c Config, in Inputs) error {
 		c: c, in: in, dir: dir, lists: newLister(c, in.Stream), meter: newMeter(in.Events),
 		jobs: map[string]kept{}, scored: map[string][]float64{}, seqs: map[string][]prompt.Sequence{}, fitted: map[string]baseline.Model{},
 	}
-	steps, err := plan(c)
+	steps, report, err := audit(ctx, c, x.lists)
 	if err != nil {
 		return err
 	}
 	refs, err := references(c)
-	if err != nil {
-		return err
-	}
-	report, err := x.audit(ctx, steps)
 	if err != nil {
 		return err
 	}
@@ -95,44 +91,6 @@ func Run(ctx context.Context, dir string, c Config, in Inputs) error {
 	x.frozen = newFrozen(c, x.in.Runner, dir)
 	err = x.run(ctx, steps, refs, report)
 	return errors.Join(err, x.frozen.close(err == nil && !c.KeepHidden), x.store.close())
-}
-
-// audit proves that no sample is learnt from or chosen on at or after the moment it is tested on, and that every part is usable.
-func (x *executor) audit(ctx context.Context, steps []step) (string, error) {
-	r, err := x.in.Stream.Audit(ctx)
-	if err != nil {
-		return "", fmt.Errorf("study: %w", err)
-	}
-	if err := checkParts(x.c, x.lists, steps); err != nil {
-		return "", err
-	}
-	done := map[string]bool{}
-	for _, s := range steps {
-		test := x.lists.test(s.test())
-		if err := x.in.Stream.AuditUse(nil, x.lists.valid(s.combo.Valid).samples, test.samples); err != nil {
-			return "", fmt.Errorf("study: %s on period %d: %w", s.strategy.Name(), s.test(), err)
-		}
-		for _, p := range s.combo.Past { // what a stack is fitted on
-			served := x.lists.test(p.Test)
-			if err := x.in.Stream.AuditUse(nil, served.samples, test.samples); err != nil {
-				return "", fmt.Errorf("study: %s on period %d: %w", s.strategy.Name(), s.test(), err)
-			}
-			for _, j := range p.Parts {
-				if err := x.in.Stream.AuditUse(x.lists.train(j).samples, x.lists.valid(j.Valid).samples, served.samples); err != nil {
-					return "", fmt.Errorf("study: job %s, fitted with on period %d: %w", j.ID(), p.Test, err)
-				}
-			}
-		}
-		for _, j := range s.combo.Jobs() {
-			if name := j.ID() + "/" + test.name; !done[name] {
-				done[name] = true
-				if err := x.in.Stream.AuditUse(x.lists.train(j).samples, x.lists.valid(j.Valid).samples, test.samples); err != nil {
-					return "", fmt.Errorf("study: job %s, tested on period %d: %w", j.ID(), s.test(), err)
-				}
-			}
-		}
-	}
-	return fmt.Sprintf("%s; %d uses of a job by a test audited", r, len(done)), ctx.Err()
 }
 
 func (x *executor) run(ctx context.Context, steps []step, refs []reference, report string) error {
@@ -197,8 +155,8 @@ func (x *executor) expect(steps []step) {
 				if j.Update {
 					h = x.c.Hyper.Update
 				}
-				n := float64(max(1, h.Epochs) * len(x.lists.train(j).samples))
-				x.meter.expect(jobName(seed, j), x.frozen.cost()*(trainCost*n+float64(len(x.lists.valid(j.Valid).samples))))
+				n := float64(max(1, h.Epochs) * x.lists.train(j).size)
+				x.meter.expect(jobName(seed, j), x.frozen.cost()*(trainCost*n+float64(x.lists.valid(j.Valid).size)))
 				x.expectFrozen(x.lists.train(j))
 				x.expectFrozen(x.lists.valid(j.Valid))
 			}
@@ -225,7 +183,7 @@ func (x *executor) step(ctx context.Context, s step, seed uint64) error {
 	}
 	c := cell{
 		Seed: seed, Strategy: s.strategy.Name(), Role: "strategy", Period: s.test(), Update: s.update, Kind: string(s.combo.Kind),
-		Keys: o.keys, Weight: o.weight, Coefficients: o.coefficients, ValidAUC: o.validAUC, samples: x.lists.test(s.test()).samples, odds: o.test,
+		Keys: o.keys, Weight: o.weight, Coefficients: o.coefficients, ValidAUC: o.validAUC, samples: x.lists.test(s.test()).samples(), odds: o.test,
 	}
 	if err := x.store.cell(x.in.Stream, c); err != nil {
 		return err

@@ -11,9 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lsat/dataset"
 	"lsat/engine"
-	"lsat/period"
 	"lsat/prompt"
 	"lsat/report"
 	"lsat/study"
@@ -106,31 +104,6 @@ func fitting(p prompt.Config, model int) (prompt.Config, error) {
 		p.MaxTokens = model
 	}
 	return p, nil
-}
-
-// openStream reads the ratings and cuts them into periods.
-func openStream(ctx context.Context, c study.Config, offline bool, stderr io.Writer) (*period.Stream, error) {
-	path := c.Data.Path
-	if path == "" {
-		var err error
-		if path, err = pulled(ctx, c.Data.Name, offline, stderr); err != nil {
-			return nil, err
-		}
-	}
-	o, err := c.DatasetOptions()
-	if err != nil {
-		return nil, err
-	}
-	set, err := dataset.Open(ctx, path, o)
-	if err != nil {
-		return nil, err
-	}
-	_, _ = fmt.Fprintln(stderr, set.Summary())
-	po, err := c.StreamOptions()
-	if err != nil {
-		return nil, err
-	}
-	return period.New(set, po)
 }
 
 // tellReport writes the report of a run directory and prints its table.

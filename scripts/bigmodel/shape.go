@@ -97,7 +97,7 @@ func tokenizerJSON(vocab int) ([]byte, error) {
 	other := rune(256)
 	for b := range rune(256) {
 		char := b
-		if !(b > ' ' && b <= '~' || b >= 0xA1 && b <= 0xFF && b != 0xAD) {
+		if printable := b > ' ' && b <= '~' || b >= 0xA1 && b <= 0xFF && b != 0xAD; !printable {
 			char = other
 			other++
 		}

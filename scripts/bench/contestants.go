@@ -1,0 +1,126 @@
+package main
+
+import "path/filepath"
+
+// The groups: contestants of one group take turns in the same rounds.
+const (
+	trainGroup  = "train"
+	scoreGroup  = "score"
+	rerankGroup = "rerank"
+	startGroup  = "start"
+	aucGroup    = "auc"
+)
+
+// contestant is one kind of work by one program.
+type contestant struct {
+	name    string
+	group   string
+	command func(o options) []string
+	prompts string // the file of prompts
+	// adapters is how many of the benchmark's adapters it loads, and uses one after another.
+	adapters int
+	// sweeps says that its best batch size has to be found.
+	sweeps bool
+	// llama says that it runs llama.cpp, which has its own files of model and adapter.
+	llama bool
+	// torch says that it wants the model as safetensors.
+	torch bool
+}
+
+func lsat(kind string) func(options) []string {
+	return func(o options) []string { return []string{o.self, "worker", kind} }
+}
+
+func torchPeer(kind string) func(options) []string {
+	return func(o options) []string { return []string{o.python, filepath.Join(o.peers, "torch_peer.py"), kind} }
+}
+
+func llamaPeer(kind string) func(options) []string {
+	return func(o options) []string { return []string{o.python, filepath.Join(o.peers, "llama_peer.py"), kind} }
+}
+
+// The contestants' names.
+const (
+	lsatTrainTallrec = "lsat train tallrec"
+	lsatTrainStream  = "lsat train stream"
+	lsatScoreTallrec = "lsat score tallrec"
+	lsatScoreStream  = "lsat score stream"
+	lsatEnsemble     = "lsat score stream, two adapters"
+	lsatRerank       = "lsat rerank"
+	lsatStart        = "lsat start"
+	peftTrain        = "PEFT train tallrec"
+	published        = "TALLRec as published"
+	transformers     = "Transformers score tallrec"
+	llamaScore       = "llama.cpp score tallrec"
+	llamaRerank      = "llama.cpp rerank"
+	peftStart        = "PEFT start"
+	peak             = "machine's peak"
+)
+
+var contestants = []contestant{
+	{name: lsatTrainTallrec, group: trainGroup, command: lsat("train"), prompts: tallrecTrain},
+	{name: peftTrain, group: trainGroup, command: torchPeer("train"), prompts: tallrecTrain, sweeps: true, torch: true},
+	{name: lsatTrainStream, group: trainGroup, command: lsat("train"), prompts: streamTrain},
+	{name: published, group: trainGroup, command: torchPeer("published"), prompts: tallrecTrain, sweeps: true, torch: true},
+	{name: peak, group: trainGroup, command: lsat("peak")},
+
+	{name: lsatScoreTallrec, group: scoreGroup, command: lsat("score"), prompts: tallrecTrain, adapters: 1},
+	{name: transformers, group: scoreGroup, command: torchPeer("score"), prompts: tallrecTrain, adapters: 1, sweeps: true, torch: true},
+	{name: lsatScoreStream, group: scoreGroup, command: lsat("score"), prompts: streamTrain, adapters: 1},
+	{name: llamaScore, group: scoreGroup, command: llamaPeer("score"), prompts: tallrecTrain, adapters: 1, llama: true},
+	{name: lsatEnsemble, group: scoreGroup, command: lsat("score"), prompts: streamTrain, adapters: 2},
+	{name: peak, group: scoreGroup, command: lsat("peak")},
+
+	{name: lsatRerank, group: rerankGroup, command: lsat("rerank"), prompts: rerankLists, adapters: 1},
+	{name: llamaRerank, group: rerankGroup, command: llamaPeer("rerank"), prompts: rerankLists, adapters: 1, llama: true},
+
+	{name: lsatStart, group: startGroup, command: lsat("train"), prompts: tallrecTrain},
+	{name: peftStart, group: startGroup, command: torchPeer("train"), prompts: tallrecTrain, torch: true},
+}
+
+func ofGroup(group string) []contestant {
+	var out []contestant
+	for _, c := range contestants {
+		if c.group == group {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// open starts a contestant's process and has it load everything. adapters replaces the benchmark's own, where given.
+func (b *bench) open(c contestant, adapters []string) (*worker, answer, error) {
+	w, err := startWorker(c.name, b.log, c.command(b.options)...)
+	if err != nil {
+		return nil, answer{}, err
+	}
+	if adapters == nil {
+		for k := range c.adapters {
+			adapters = append(adapters, b.adapter(k, c.llama))
+		}
+	}
+	model := b.model
+	if c.torch {
+		model = b.torchModel()
+	}
+	r := request{Op: "load", Model: model, DType: b.state.DType, Threads: b.state.Threads, Adapters: adapters}
+	if c.prompts != "" {
+		r.Prompts = b.promptsPath(c.prompts)
+	}
+	if c.llama {
+		r.Server = b.options.server
+	}
+	a, err := w.ask(r)
+	if err != nil {
+		w.close()
+		return nil, answer{}, err
+	}
+	if a.Version != "" {
+		b.state.Versions[c.name] = a.Version
+	}
+	return w, a, nil
+}
+
+func (b *bench) promptsPath(name string) string {
+	return filepath.Join(b.options.out, "prompts", name+".json")
+}

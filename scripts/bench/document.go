@@ -1,0 +1,213 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"lsat/internal/atomicfile"
+)
+
+// writeDocument writes the benchmark's page from the state alone.
+func writeDocument(path string, s *state) error {
+	text, err := document(s)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(path, 0o644, func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
+		return err
+	})
+}
+
+func document(s *state) (string, error) {
+	var b strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	p("# Benchmarks\n")
+	p("Written by `%s` on %s (commit %s), on a machine of %d cores.\n", s.Command, s.Date, orDash(s.Commit), s.Machine.Cores)
+	p("| | |\n| --- | --- |")
+	p("| processor | %s, %d cores, %s |", orDash(s.Machine.CPU), s.Machine.Cores, orDash(strings.Join(s.Machine.Sets, " ")))
+	p("| memory | %s |", orDash(s.Machine.Memory))
+	p("| model | %s, the same weights for all; computed in %s (llama.cpp: Q4 as stored) on %d threads |", s.Model, s.DType, s.Threads)
+	p("| samples | %s, period %d of 0-%d of the newest %d; the AUC on period %d |", s.Data, trained, periods-1, newest, trained+1)
+	for _, v := range versions(s) {
+		p("| | %s |", v)
+	}
+	if peak := s.series(scoreGroup, peak, func(m measurement) float64 { return m.GFLOPS }); len(peak) > 0 {
+		p("| peak | %.0f GFLOPS: square products of 1024 or 2048 through XLA, %s, median of %d |", quantile(peak, .5), s.DType, len(peak))
+	}
+	p("\n## The table\n")
+	p("A figure is lsat's over the peer's, paired by round: the geometric mean with its 95%% interval (Student, of the logarithms). Where the interval")
+	p("holds the target, the answer is marked with ~.\n")
+	p("| row | work | beside | to reach | figure [95%%] | rounds | reached |\n| --- | --- | --- | --- | --- | --- | --- |")
+	for _, r := range table {
+		if err := rowLines(p, s, r); err != nil {
+			return "", err
+		}
+	}
+	p("")
+	if err := qualityLines(p, s); err != nil {
+		return "", err
+	}
+	p("\n## Every series\n")
+	p("The median and the quartiles over the rounds; GFLOPS are the useful products of frozen weights and of causal attention alone.\n")
+	p("| group | who | rounds | targets/s | quartiles | GFLOPS | peak memory, MB |\n| --- | --- | --- | --- | --- | --- | --- |")
+	for _, c := range contestants {
+		seriesLine(p, s, c)
+	}
+	p("\n## How it is measured\n")
+	for _, line := range howTo(s) {
+		p("- %s", line)
+	}
+	return b.String(), nil
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// versions lists each distinct version once.
+func versions(s *state) []string {
+	seen := map[string]bool{}
+	for name, v := range s.Versions {
+		if name == "lsat" {
+			v = "lsat on " + v
+		}
+		seen[v] = true
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+func rowLines(p func(string, ...any), s *state, r row) error {
+	sign := "≥"
+	if !r.atLeast() {
+		sign = "≤"
+	}
+	target := fmt.Sprintf("%s %g", sign, r.target)
+	if r.auc {
+		target += ", AUC not lower"
+	}
+	found, err := r.results(s)
+	if err != nil {
+		p("| %d | %s | %s | %s | %s | 0 | |", r.number, r.work, r.peer, target, oneLine(err))
+		return nil
+	}
+	for _, f := range found {
+		answer := map[bool]string{true: "yes", false: "no"}[f.reached]
+		if !math.IsNaN(f.Low) && !f.certain(r.target) {
+			answer = "~" + answer
+		}
+		if r.auc {
+			c, known, err := s.AUC.compareAUC()
+			switch {
+			case err != nil:
+				return err
+			case !known:
+				answer += ", AUC not compared"
+			case !(c.Difference.Value+1.96*c.Difference.SE >= 0):
+				answer = "no, AUC lower"
+			}
+		}
+		p("| %d | %s | %s | %s | %s | %d | %s |", r.number, strings.TrimSpace(r.work+" "+f.what), r.peer, target, figure(f.interval), f.rounds, answer)
+	}
+	return nil
+}
+
+// oneLine keeps an error to a table's cell.
+func oneLine(err error) string {
+	if errors.Is(err, errNotMeasured) {
+		return err.Error()
+	}
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	return strings.ReplaceAll(text, "|", "/")
+}
+
+func figure(i interval) string {
+	if math.IsNaN(i.Low) {
+		return fmt.Sprintf("%.3g", i.Value)
+	}
+	return fmt.Sprintf("%.3g [%.3g, %.3g]", i.Value, i.Low, i.High)
+}
+
+// qualityLines tell the AUC that rows 4 and 5 are bound to.
+func qualityLines(p func(string, ...any), s *state) error {
+	c, known, err := s.AUC.compareAUC()
+	if err != nil {
+		return fmt.Errorf("comparing AUCs: %w", err)
+	}
+	if !known {
+		p("The AUC of rows 4 and 5 is not compared yet.")
+		return nil
+	}
+	p("AUC on the first %d samples of period %d after one epoch over %d samples of period %d: `stream` by lsat %.4f, `tallrec` by PEFT %.4f, difference %+.4f",
+		len(s.AUC.Samples), trained+1, s.AUC.Train, trained, c.A.Value, c.B.Value, c.Difference.Value)
+	p("[%+.4f, %+.4f] (DeLong, paired). \"Not lower\" means that the interval reaches 0 or more.", c.Difference.Value-1.96*c.Difference.SE,
+		c.Difference.Value+1.96*c.Difference.SE)
+	return nil
+}
+
+func seriesLine(p func(string, ...any), s *state, c contestant) {
+	if why, gone := s.Absent[c.name]; gone {
+		p("| %s | %s | 0 | not measured: %s | | | |", c.group, c.name, oneLine(errors.New(why)))
+		return
+	}
+	rates := s.series(c.group, c.name, measurement.rate)
+	if len(rates) == 0 || c.name == peak {
+		return
+	}
+	products := 1.0
+	if strings.Contains(c.name, "train") || c.name == published {
+		products = 2
+	}
+	flops := s.series(c.group, c.name, func(m measurement) float64 { return products * m.GFLOP / m.Seconds })
+	memory := s.series(c.group, c.name, megabytes)
+	unit, digits := spreadOf(rates), "%.3g"
+	if c.group == startGroup || c.group == rerankGroup {
+		unit = spreadOf(s.series(c.group, c.name, func(m measurement) float64 {
+			if len(m.Latencies) > 0 {
+				return quantile(m.Latencies, .5)
+			}
+			return m.Seconds
+		}))
+		digits = "%.3g s"
+	}
+	gflops := ""
+	if c.group != startGroup && c.group != rerankGroup && c.name != lsatEnsemble {
+		gflops = fmt.Sprintf("%.0f", quantile(flops, .5))
+	}
+	p("| %s | %s | %d | "+digits+" | %.3g, %.3g | %s | %.0f |", c.group, c.name, len(rates), unit.Median, unit.Q1, unit.Q3, gflops, quantile(memory, 1))
+}
+
+// howTo says what a reader must know to believe the figures.
+func howTo(s *state) []string {
+	out := []string{
+		"Each contestant is a process of its own that stays loaded; a round lets each work once on the round's samples, in an order that rotates, and the others wait. What is compiled on first use is compiled before the first round.",
+		"All read the same token ids. A round's samples are the same for all that work on `tallrec`: chunks of 16 of about the same length, from all lengths. `stream` takes sequences of the same pool of samples, other ones in each round.",
+		"PEFT and Transformers at their best: hidden states at the answer's position and two rows of the head instead of the whole, batches sorted by length, no padding mask, SDPA, inference mode and a merged adapter when scoring, the fastest batch size. They run with the allocator settings that lsat gives itself.",
+		"TALLRec as published: the loss over all tokens, the whole head, batches in random order padded to their longest as the released code does, gradients accumulated.",
+		"llama.cpp: its server with eight slots, its prompt cache and an adapter as GGUF, the Q4 file that all weights come from.",
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Sweeps)) {
+		w := s.Sweeps[name]
+		var tried []string
+		for _, n := range slices.Sorted(maps.Keys(w.Tried)) {
+			tried = append(tried, fmt.Sprintf("%d: %.3g", n, w.Tried[n]))
+		}
+		out = append(out, fmt.Sprintf("Batch size of %s: %d (samples/s by size: %s).", name, w.Best, strings.Join(tried, ", ")))
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Apart)) {
+		what := "log-odds differ from lsat's on the same prompts by at most"
+		if name == peftTrain {
+			what = "first training loss differs from lsat's by"
+		}
+		out = append(out, fmt.Sprintf("Same work: %s: its %s %.2g.", name, what, s.Apart[name]))
+	}
+	return out
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// machine is what a figure depends on besides the programs.
+type machine struct {
+	CPU    string   `json:"cpu"`
+	Cores  int      `json:"cores"`
+	Sets   []string `json:"instruction_sets"`
+	Memory string   `json:"memory"`
+	OS     string   `json:"os"`
+}
+
+// telling are the instruction sets that decide how fast a processor multiplies matrices.
+var telling = []string{"avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16", "avx512_fp16", "avx_vnni",
+	"amx_tile", "amx_bf16", "amx_int8", "asimd", "sve", "bf16", "i8mm"}
+
+// thisMachine describes the machine as /proc has it; what cannot be read stays empty.
+func thisMachine() machine {
+	m := machine{Cores: runtime.NumCPU(), OS: runtime.GOOS + "/" + runtime.GOARCH}
+	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		m.CPU, m.Sets = readCPU(string(text))
+	}
+	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
+		m.Memory = strings.Join(strings.Fields(field(string(text), "MemTotal")), " ")
+	}
+	return m
+}
+
+func readCPU(text string) (model string, sets []string) {
+	model = field(text, "model name")
+	flags := strings.Fields(field(text, "flags") + " " + field(text, "Features"))
+	for _, s := range telling {
+		if slices.Contains(flags, s) {
+			sets = append(sets, s)
+		}
+	}
+	return model, sets
+}
+
+// field is the first value of a key in text of "key: value" lines.
+func field(text, key string) string {
+	for line := range strings.Lines(text) {
+		if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == key {
+			return strings.TrimSpace(v)
+		}
+	}
+	return ""
+}

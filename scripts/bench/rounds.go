@@ -1,0 +1,309 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// errStopped says that the time that was given is over; what is measured is kept.
+var errStopped = errors.New("stopped after the time given: run the same command to go on")
+
+// batchSizes are what the sweep tries, until it gets slower.
+var batchSizes = []int{1, 2, 4, 8, 16}
+
+// apartRound is the round whose picks warm up and are compared: none that is measured, so that no cache has seen what is.
+const apartRound = 1000
+
+// slower is by how much a batch size must be slower than the best one for the sweep to end there.
+const slower = 1.1
+
+// fallbackSamples is how many samples a round has where no peer has told how many take the time asked for.
+const fallbackSamples = 32
+
+// runGroup runs the rounds of a group that are still missing.
+func (b *bench) runGroup(ctx context.Context, group string) error {
+	if len(b.state.Rounds[group]) >= b.options.rounds {
+		return nil
+	}
+	if group == startGroup {
+		return b.runStarts(ctx)
+	}
+	list := ofGroup(group)
+	if err := b.sweepAll(list); err != nil {
+		return err
+	}
+	workers := map[string]*worker{}
+	defer func() {
+		for _, w := range workers {
+			w.close()
+		}
+	}()
+	for _, c := range list {
+		if err := b.checkTime(ctx); err != nil {
+			return err
+		}
+		w, _, err := b.open(c, nil)
+		if err == nil {
+			err = b.warm(w, c)
+			if err != nil {
+				w.close()
+			}
+		}
+		if err != nil {
+			if err := b.absent(c, err); err != nil {
+				return err
+			}
+			continue
+		}
+		delete(b.state.Absent, c.name)
+		workers[c.name] = w
+	}
+	if err := b.compare(workers, list); err != nil {
+		return err
+	}
+	for len(b.state.Rounds[group]) < b.options.rounds {
+		if err := b.checkTime(ctx); err != nil {
+			return err
+		}
+		n := len(b.state.Rounds[group])
+		r := round{}
+		for k := range list {
+			c := list[(k+n)%len(list)] // everyone is first in some round
+			w, ok := workers[c.name]
+			if !ok {
+				continue
+			}
+			m, err := b.measure(w, c, n)
+			if err != nil {
+				return err
+			}
+			r[c.name] = m
+			b.say("%s round %d: %s: %.2f s, %.2f targets/s", group, n+1, c.name, m.Seconds, m.rate())
+		}
+		b.state.Rounds[group] = append(b.state.Rounds[group], r)
+		if err := b.state.save(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// absent notes that a peer cannot be measured. Without lsat itself there is nothing to compare.
+func (b *bench) absent(c contestant, why error) error {
+	if !c.torch && !c.llama {
+		return why
+	}
+	b.say("%s cannot be measured: %v", c.name, why)
+	b.state.Absent[c.name] = why.Error()
+	return b.state.save()
+}
+
+func (b *bench) checkTime(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	if b.options.stopAfter > 0 && time.Since(b.began) > b.options.stopAfter {
+		return errStopped
+	}
+	return nil
+}
+
+// picks are the prompts of a contestant in a round.
+func (b *bench) picks(c contestant, n int) []int {
+	f := b.files[c.prompts]
+	switch {
+	case f == nil:
+		return nil
+	case c.prompts == rerankLists:
+		return []int{n % len(f.Lists), (n + len(f.Lists)/2) % len(f.Lists)}
+	case c.prompts == streamTrain:
+		return pickTokens(f.Sequences, n, b.samples(c.group)*streamTokens/2)
+	}
+	return pickSamples(f.Sequences, n, b.samples(c.group))
+}
+
+func (b *bench) samples(group string) int {
+	if n := b.state.Samples[group]; n > 0 {
+		return n
+	}
+	return fallbackSamples
+}
+
+func (b *bench) measure(w *worker, c contestant, n int) (measurement, error) {
+	picked := b.picks(c, n)
+	a, err := w.ask(request{Op: "run", Indices: picked, Batch: b.state.Sweeps[c.name].Best, Passes: c.adapters})
+	if err != nil {
+		return measurement{}, err
+	}
+	m := measurement{Seconds: a.Seconds, GFLOPS: a.GFLOPS, Latencies: a.Latencies, Memory: w.peakMemory()}
+	if f := b.files[c.prompts]; f != nil && c.group != rerankGroup {
+		m.size = sizeOf(b.config, f.Sequences, picked)
+	}
+	return m, nil
+}
+
+// warm lets a worker meet every shape that the rounds will have: programs are compiled then, and caches filled.
+func (b *bench) warm(w *worker, c contestant) error {
+	if b.files[c.prompts] == nil {
+		_, err := b.measure(w, c, apartRound)
+		return err
+	}
+	picked := b.picks(c, apartRound)
+	if c.group == rerankGroup {
+		picked = picked[:1]
+	}
+	sizes := []int{8}
+	if c.group == trainGroup { // lsat's last batch of a step has fewer rows, and a program of its own
+		sizes = []int{1, 2, 8}
+	}
+	start := time.Now()
+	for _, n := range sizes {
+		if _, err := w.ask(request{Op: "run", Indices: picked[:min(n, len(picked))], Batch: b.state.Sweeps[c.name].Best, Passes: c.adapters}); err != nil {
+			return err
+		}
+	}
+	b.say("%s: warm after %.1f s", c.name, time.Since(start).Seconds())
+	return nil
+}
+
+// sweepAll finds the best batch sizes that are not known yet, and from the slowest peer how many samples a round has.
+func (b *bench) sweepAll(list []contestant) error {
+	for _, c := range list {
+		if _, known := b.state.Sweeps[c.name]; !c.sweeps || known {
+			continue
+		}
+		s, err := b.sweep(c)
+		if err != nil {
+			if err := b.absent(c, err); err != nil {
+				return err
+			}
+			continue
+		}
+		b.state.Sweeps[c.name] = s
+		b.say("%s: best batch size %d of %v", c.name, s.Best, s.Tried)
+		if b.state.Samples[c.group] == 0 { // the first one that sweeps is the peer at its best
+			n := int(math.Round(b.options.seconds * s.Tried[s.Best] / chunk))
+			b.state.Samples[c.group] = chunk * max(1, n)
+		}
+		if err := b.state.save(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweep times one chunk of samples in growing batches, in a process that is not measured afterwards: its memory would tell of the sweep.
+func (b *bench) sweep(c contestant) (sweep, error) {
+	w, _, err := b.open(c, nil)
+	if err != nil {
+		return sweep{}, err
+	}
+	defer w.close()
+	picked := pickSamples(b.files[c.prompts].Sequences, apartRound, chunk)
+	s := sweep{Tried: map[int]float64{}}
+	if _, err := w.ask(request{Op: "run", Indices: picked[:2], Batch: 2}); err != nil {
+		return sweep{}, err
+	}
+	for _, size := range batchSizes {
+		a, err := w.ask(request{Op: "run", Indices: picked, Batch: size})
+		if err != nil {
+			return sweep{}, err
+		}
+		rate := float64(len(picked)) / a.Seconds
+		s.Tried[size] = math.Round(rate*1000) / 1000
+		if s.Best == 0 || rate > s.Tried[s.Best] {
+			s.Best = size
+		} else if rate*slower < s.Tried[s.Best] {
+			break
+		}
+	}
+	return s, nil
+}
+
+// compare lets contestants that do the same work show it: log-odds of the same prompts, or the first loss of a fresh adapter.
+func (b *bench) compare(workers map[string]*worker, list []contestant) error {
+	first := map[string]answer{} // lsat's, by file of prompts
+	for _, c := range list {
+		w, ok := workers[c.name]
+		f := b.files[c.prompts]
+		if !ok || f == nil || c.name == published || c.group == trainGroup {
+			continue
+		}
+		picked := b.picks(c, apartRound)
+		picked = picked[:min(len(picked), chunk)]
+		if c.group == rerankGroup {
+			picked = picked[:1]
+		}
+		a, err := w.ask(request{Op: "run", Indices: picked, Batch: b.state.Sweeps[c.name].Best, Passes: 1})
+		if err != nil {
+			return err
+		}
+		own, ok := first[c.prompts]
+		if !ok {
+			first[c.prompts] = a
+			continue
+		}
+		worst, err := furthest(own.LogOdds, a.LogOdds)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		b.state.Apart[c.name] = worst
+	}
+	return b.state.save()
+}
+
+// furthest is the largest distance between log-odds of the same prompts.
+func furthest(a, c []float64) (float64, error) {
+	if len(a) != len(c) {
+		return 0, fmt.Errorf("%d log-odds where lsat has %d", len(c), len(a))
+	}
+	worst := 0.0
+	for i := range a {
+		worst = max(worst, math.Abs(a[i]-c[i]))
+	}
+	return worst, nil
+}
+
+// runStarts measures processes from their start to the end of their first training step.
+func (b *bench) runStarts(ctx context.Context) error {
+	list := ofGroup(startGroup)
+	picked := pickSamples(b.files[tallrecTrain].Sequences, 0, chunk)
+	for len(b.state.Rounds[startGroup]) < b.options.rounds {
+		n := len(b.state.Rounds[startGroup])
+		r := round{}
+		losses := map[string]float64{}
+		for k := range list {
+			if err := b.checkTime(ctx); err != nil {
+				return err
+			}
+			c := list[(k+n)%len(list)]
+			start := time.Now()
+			w, _, err := b.open(c, nil)
+			if err == nil {
+				var a answer
+				a, err = w.ask(request{Op: "run", Indices: picked, Batch: max(1, b.state.Sweeps[peftTrain].Best)})
+				m := measurement{Seconds: time.Since(start).Seconds(), Memory: w.peakMemory(), size: sizeOf(b.config, b.files[tallrecTrain].Sequences, picked)}
+				w.close()
+				r[c.name], losses[c.name] = m, a.Loss
+				b.say("start round %d: %s: %.2f s", n+1, c.name, m.Seconds)
+			}
+			if err != nil {
+				delete(r, c.name)
+				if err := b.absent(c, err); err != nil {
+					return err
+				}
+			}
+		}
+		if len(losses) == 2 {
+			b.state.Apart[peftTrain] = math.Abs(losses[lsatStart] - losses[peftStart])
+		}
+		b.state.Rounds[startGroup] = append(b.state.Rounds[startGroup], r)
+		if err := b.state.save(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -178,10 +178,11 @@ func (m Memory) advice(c backbone.Config, w Work, limit int64) string {
 	alone := w
 	alone.Rows = 0
 	if a, err := EstimateMemory(c, alone); err != nil || a.Total()+m.HostWeights > limit { // not even the weights
-		if w.DType == "bf16" {
-			return "take a smaller model"
+		alone.DType = "bf16"
+		if a, err := EstimateMemory(c, alone); err == nil && a.Total()+m.HostWeights <= limit {
+			return "take bf16 instead of f32, or a smaller model"
 		}
-		return "take bf16 instead of f32, or a smaller model"
+		return "take a smaller model"
 	}
 	for less := w; less.Rows > 1; {
 		less.Rows /= 2

@@ -162,13 +162,13 @@ func TestBatchThatCannotFitIsRefused(t *testing.T) {
 			}
 
 			_, err = New(context.Background(), m, b, Options{MemoryLimit: 1 << 20})
-			refused(t, err, "loading the weights", "0.00 GB", "bf16 instead of f32")
-			_, err = New(context.Background(), m, b, Options{MemoryLimit: 1 << 20, DType: "bf16"})
-			refused(t, err, "smaller model")
+			refused(t, err, "loading the weights", "0.00 GB", "; take a smaller model")
 		})
 	}
 	_ = newEngine(t, m, backends(t)["go"], Options{MemoryLimit: -1})
-	err := CheckMemory(llama7B(32), Work{DType: "f32", Rows: 1, RowTokens: 1 << 20}, 0, 64e9)
+	err := CheckMemory(llama7B(32), Work{DType: "f32", Rows: 1, RowTokens: 64, Train: true}, 0, 20e9)
+	refused(t, err, "training on a row of 64 tokens", "the limit is 20.00 GB", "take bf16 instead of f32")
+	err = CheckMemory(llama7B(32), Work{DType: "f32", Rows: 1, RowTokens: 1 << 20}, 0, 64e9)
 	refused(t, err, "64.00 GB", "lower row_tokens from 1048576")
 	if err := CheckMemory(llama7B(32), Work{DType: "f32", Rows: 1, RowTokens: 1 << 20}, 0, 0); err != nil {
 		t.Errorf("without a limit: %v", err)

@@ -90,19 +90,19 @@ func openModel(ctx context.Context, o modelOptions, stderr io.Writer) (*opened, 
 	return &opened{model: m, engine: e}, nil
 }
 
-// checkMemory refuses a model that cannot score full batches and, for training, one that cannot train on a single row: how many rows a step
-// has depends on the samples, and the engine looks at each batch.
+// checkMemory refuses a model that cannot be loaded and, for training, one that cannot train on a single row: how many rows there are
+// depends on the prompts or samples, and the engine looks at each batch.
 func checkMemory(path string, opts engine.Options, train bool) error {
 	c, converted, err := backbone.Peek(path)
 	if err != nil {
 		return err
 	}
-	if err := engine.CheckMemory(c, opts.FullBatch(false), converted, opts.MemoryLimit); err != nil || !train {
-		return err
+	w := engine.Work{DType: opts.DType}
+	if train {
+		w = opts.FullBatch(true)
+		w.Rows = 1
 	}
-	row := opts.FullBatch(true)
-	row.Rows = 1
-	return engine.CheckMemory(c, row, converted, opts.MemoryLimit)
+	return engine.CheckMemory(c, w, converted, opts.MemoryLimit)
 }
 
 // modelPath is the path of a model by name or by path. A name of the catalogue wins over a file of the same name, which ./NAME still reaches.

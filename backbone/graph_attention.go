@@ -31,13 +31,13 @@ func (gr *Transformer) splitKeyValue(k *Node) *Node {
 	c := gr.Config
 	x := TransposeAllAxes(Reshape(k, gr.batch, gr.time, c.KVHeads, c.HeadDim), 0, 2, 1, 3)
 	x = gr.extend(Reshape(x, gr.batch*c.KVHeads, gr.time, c.HeadDim))
-	return Reshape(x, gr.batch*c.KVHeads*gr.blocks(), gr.band.keys(), c.HeadDim)
+	return Reshape(x, gr.batch*c.KVHeads*gr.blocks(), gr.band.Keys(), c.HeadDim)
 }
 
 // joinKeyValue carries a gradient back through splitKeyValue.
 func (gr *Transformer) joinKeyValue(x *Node) *Node {
 	c := gr.Config
-	x = gr.extendBack(Reshape(x, gr.batch*c.KVHeads, gr.blocks(), gr.band.keys(), c.HeadDim))
+	x = gr.extendBack(Reshape(x, gr.batch*c.KVHeads, gr.blocks(), gr.band.Keys(), c.HeadDim))
 	x = TransposeAllAxes(Reshape(x, gr.batch, c.KVHeads, gr.time, c.HeadDim), 0, 2, 1, 3)
 	return Reshape(x, gr.batch*gr.time, c.KVHeads*c.HeadDim)
 }
@@ -74,7 +74,7 @@ func (gr *Transformer) softmax(scores, mask *Node) *Node {
 	c := gr.Config
 	s := MulScalar(ConvertDType(scores, dtypes.Float32), gr.queryScale())
 	group, n := c.Heads/c.KVHeads, gr.blocks()
-	s = Reshape(s, gr.batch, c.KVHeads, n, group, gr.band.Block, gr.band.keys())
+	s = Reshape(s, gr.batch, c.KVHeads, n, group, gr.band.Block, gr.band.Keys())
 	s = Add(s, mask)
 	s = Exp(Sub(s, StopGradient(ReduceAndKeep(s, ReduceMax, -1))))
 	p := Div(s, ReduceAndKeep(s, ReduceSum, -1))

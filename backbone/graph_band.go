@@ -22,8 +22,8 @@ type Band struct {
 // blocks is the number of blocks in a row.
 func (gr *Transformer) blocks() int { return gr.time / gr.band.Block }
 
-// keys is the number of keys that a query is compared with.
-func (b Band) keys() int { return b.Header + (b.Back+1)*b.Block }
+// Keys is the number of keys that a query is compared with; 0 for the zero value, which goes by the row.
+func (b Band) Keys() int { return b.Header + (b.Back+1)*b.Block }
 
 // extend lays the keys of every block side by side: x [G, T, w] -> [G, blocks, keys, w]. Blocks before the first one are zeros.
 func (gr *Transformer) extend(x *Node) *Node {
@@ -89,13 +89,13 @@ func (gr *Transformer) attentionMask(in Inputs, sliding int) *Node {
 	scalar := func(v int) *Node { return Scalar(g, dtypes.Int32, v) }
 	of := func(x *Node) *Node { return Reshape(x, gr.batch, n, b.Block, 1) } // by the looking token
 	at := func(x *Node) *Node {                                              // by the token looked at
-		return Reshape(gr.extend(Reshape(x, gr.batch, gr.time, 1)), gr.batch, n, 1, b.keys())
+		return Reshape(gr.extend(Reshape(x, gr.batch, gr.time, 1)), gr.batch, n, 1, b.Keys())
 	}
 	// Places in the row, of queries and of keys. A key of the header counts as one only where the blocks do not reach back to it.
 	block := func(size ...int) *Node { return Iota(g, shapes.Make(dtypes.Int32, size...), 1) }
 	row := Add(MulScalar(block(1, n, b.Block, 1), b.Block), Iota(g, shapes.Make(dtypes.Int32, 1, n, b.Block, 1), 2))
-	first := MulScalar(AddScalar(block(1, n, 1, b.keys()), -b.Back), b.Block) // of the blocks looked at
-	slot := Iota(g, shapes.Make(dtypes.Int32, 1, n, 1, b.keys()), 3)
+	first := MulScalar(AddScalar(block(1, n, 1, b.Keys()), -b.Back), b.Block) // of the blocks looked at
+	slot := Iota(g, shapes.Make(dtypes.Int32, 1, n, 1, b.Keys()), 3)
 	inHeader := LessThan(slot, scalar(b.Header))
 	col := Where(inHeader, slot, Add(first, AddScalar(slot, -b.Header)))
 	ok := Or(And(inHeader, LessThan(slot, first)), And(LogicalNot(inHeader), GreaterOrEqual(col, scalar(0))))
@@ -108,5 +108,5 @@ func (gr *Transformer) attentionMask(in Inputs, sliding int) *Node {
 		ok = And(ok, LessThan(Sub(of(in.Positions), at(in.Positions)), scalar(sliding)))
 	}
 	mask := Where(ok, Scalar(g, dtypes.Float32, 0), Scalar(g, dtypes.Float32, masked))
-	return barrier(Reshape(mask, gr.batch, 1, n, 1, b.Block, b.keys()))
+	return barrier(Reshape(mask, gr.batch, 1, n, 1, b.Block, b.Keys()))
 }

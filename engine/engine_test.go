@@ -68,18 +68,37 @@ func TestGradientsEqualDerivedOnes(t *testing.T) {
 					t.Fatal(err)
 				}
 				wantLoss, want := derivedGradient(t, e, a, seqs)
-				if math.Abs(loss-wantLoss) > 1e-4*math.Abs(wantLoss) {
-					t.Errorf("loss %v, derived program %v", loss, wantLoss)
-				}
-				var worst, size float64
-				for i := range want {
-					worst = max(worst, math.Abs(float64(got[i]-want[i])))
-					size = max(size, math.Abs(float64(want[i])))
-				}
-				if size == 0 || worst > 1e-4*size {
-					t.Errorf("gradients differ by up to %g, the largest is %g", worst, size)
-				}
+				sameGradient(t, "the derived program", loss, wantLoss, got, want)
 			})
+		}
+	}
+}
+
+// sameGradient holds a loss and a gradient to those of another way to compute them.
+func sameGradient(t *testing.T, other string, loss, wantLoss float64, grad, want []float32) {
+	t.Helper()
+	if math.Abs(loss-wantLoss) > 1e-4*math.Abs(wantLoss) {
+		t.Errorf("loss %v, by %s %v", loss, other, wantLoss)
+	}
+	var worst, size float64
+	for i := range want {
+		worst = max(worst, math.Abs(float64(grad[i]-want[i])))
+		size = max(size, math.Abs(float64(want[i])))
+	}
+	if size == 0 || worst > 1e-4*size {
+		t.Errorf("gradients differ from those by %s by up to %g, the largest is %g", other, worst, size)
+	}
+}
+
+// sameScores holds the log-odds of all targets to those of another way to compute them.
+func sameScores(t *testing.T, other string, got, want []float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%d log-odds, by %s %d", len(got), other, len(want))
+	}
+	for i, v := range got {
+		if !(math.Abs(v-want[i]) <= 1e-4*(1+math.Abs(want[i]))) {
+			t.Fatalf("target %d has log-odds %v, by %s %v", i, v, other, want[i])
 		}
 	}
 }

@@ -103,10 +103,7 @@ const frozenAtOnce = 128
 func (e *Engine) writeHidden(ctx context.Context, seqs []prompt.Sequence, layer int, path string, progress Progress) error {
 	j := &job{engine: e, sig: signature{until: layer}, heads: make([]float32, 2*e.model.Config.Hidden)}
 	j.open(nil)
-	total, done := 0, 0
-	for i := range seqs {
-		total += len(seqs[i].Targets)
-	}
+	total, done := countTargets(seqs), 0
 	return atomicfile.Write(path, 0o644, func(w io.Writer) error {
 		if _, err := io.WriteString(w, hiddenHeader); err != nil {
 			return err
@@ -191,10 +188,8 @@ func (e *Engine) from(seqs []prompt.Sequence, a *adapter.Adapter) (int, error) {
 		}
 	}
 	if a != nil {
-		for _, k := range a.Keys() {
-			if k.Layer < layer {
-				return 0, nil
-			}
+		if keys := a.Keys(); len(keys) > 0 && keys[0].Layer < layer { // they come layer by layer
+			return 0, nil
 		}
 	}
 	return layer, nil

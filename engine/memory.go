@@ -56,16 +56,8 @@ type Work struct {
 
 // FullBatch is the work of one batch as large as the options allow.
 func (o Options) FullBatch(train bool) Work {
-	w := Work{DType: o.DType, RowTokens: o.RowTokens, Train: train}
-	if w.RowTokens == 0 {
-		w.RowTokens = 512
-	}
-	batch := o.BatchTokens
-	if batch == 0 {
-		batch = 2048
-	}
-	w.Rows = max(1, batch/max(1, w.RowTokens))
-	return w
+	full := o.withDefaults()
+	return Work{DType: o.DType, Rows: max(1, full.BatchTokens/max(1, full.RowTokens)), RowTokens: full.RowTokens, Train: train}
 }
 
 // What XLA plans for the graph of package backbone, in multiples of a batch's tokens: its own account of temporary memory for the shapes of
@@ -239,10 +231,7 @@ func (o Options) limit(b compute.Backend) int64 {
 
 // fits is CheckMemory for a batch of this engine.
 func (e *Engine) fits(rows, rowTokens int, sig signature) error {
-	w := Work{DType: e.options.DType, Rows: rows, RowTokens: rowTokens, Train: sig.train, Layers: e.model.Config.Layers - sig.from}
-	if b := sig.band; b.Block > 0 {
-		w.Keys = b.Header + (b.Back+1)*b.Block
-	}
+	w := Work{DType: e.options.DType, Rows: rows, RowTokens: rowTokens, Train: sig.train, Layers: e.model.Config.Layers - sig.from, Keys: sig.band.Keys()}
 	return CheckMemory(e.model.Config, w, hostWeights(e.model), e.options.limit(e.backend))
 }
 

@@ -68,30 +68,28 @@ func backOf(s *prompt.Sequence, header int) int {
 	return worst
 }
 
-// blocksBack is the band's Back, of a few values only, since every one is a program of its own.
-func (r reach) blocksBack() int {
-	n := (r.back + bandBlock - 1) / bandBlock
-	for _, b := range []int{1, 2, 3, 4, 6, 8} {
-		if n <= b {
-			return b
-		}
-	}
-	return n
-}
+// bands are the values of a band's Back, few ones, since every one is a program of its own; what reaches further has its own.
+var bands = []int{1, 2, 3, 4, 6, 8}
 
-// headerKeys is the band's Header.
-func (r reach) headerKeys() int { return (r.header + headerGrain - 1) / headerGrain * headerGrain }
+// blocks is the band that the sequences want.
+func (r reach) blocks() backbone.Band {
+	b := backbone.Band{Block: bandBlock, Back: (r.back + bandBlock - 1) / bandBlock, Header: (r.header + headerGrain - 1) / headerGrain * headerGrain}
+	if i, _ := slices.BinarySearch(bands, b.Back); i < len(bands) {
+		b.Back = bands[i]
+	}
+	return b
+}
 
 // narrow says whether attention by blocks compares less than whole rows would.
 func (r reach) narrow(rowTokens int) bool {
-	return r.back > 0 && r.headerKeys()+(r.blocksBack()+1)*bandBlock <= max(rowTokens, 512)
+	return r.back > 0 && r.blocks().Keys() <= max(rowTokens, 512)
 }
 
 // band is how attention goes over a row of that length.
 func (r reach) band(time int) backbone.Band {
-	back, header := r.blocksBack(), r.headerKeys()
-	if r.back == 0 || time%bandBlock != 0 || back >= time/bandBlock || header+(back+1)*bandBlock >= time {
+	b := r.blocks()
+	if r.back == 0 || time%bandBlock != 0 || b.Back >= time/bandBlock || b.Keys() >= time {
 		return backbone.Band{}
 	}
-	return backbone.Band{Block: bandBlock, Back: back, Header: header}
+	return b
 }

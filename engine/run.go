@@ -35,6 +35,20 @@ type Options struct {
 	MemoryLimit int64
 }
 
+// withDefaults fills in what is left out, but for the limit, which depends on the device.
+func (o Options) withDefaults() Options {
+	if o.DType == "" {
+		o.DType = "f32"
+	}
+	if o.RowTokens == 0 {
+		o.RowTokens = 512
+	}
+	if o.BatchTokens == 0 {
+		o.BatchTokens = max(2048, o.RowTokens)
+	}
+	return o
+}
+
 // Engine is a backbone on a device. It is safe for concurrent use; runs go one after another.
 type Engine struct {
 	model    *backbone.Model
@@ -54,15 +68,7 @@ var _ Runner = (*Engine)(nil)
 // New puts a model on a backend. The model may be closed afterwards only together with the engine: answer rows are read from it.
 func New(ctx context.Context, m *backbone.Model, b compute.Backend, opts Options) (*Engine, error) {
 	longest := opts.BatchTokens
-	if opts.DType == "" {
-		opts.DType = "f32"
-	}
-	if opts.RowTokens == 0 {
-		opts.RowTokens = 512
-	}
-	if opts.BatchTokens == 0 {
-		opts.BatchTokens = max(2048, opts.RowTokens)
-	}
+	opts = opts.withDefaults()
 	if opts.RowTokens < 1 || opts.BatchTokens < opts.RowTokens {
 		return nil, fmt.Errorf("engine: rows of %d tokens in batches of %d: both must be positive and a row must fit a batch", opts.RowTokens, opts.BatchTokens)
 	}
@@ -117,10 +123,9 @@ func (e *Engine) Score(ctx context.Context, seqs []prompt.Sequence, ans prompt.A
 	}
 	defer job.close()
 	out := make([][]float64, len(seqs))
-	total, done := 0, 0
+	total, done := countTargets(seqs), 0
 	for i := range seqs {
 		out[i] = make([]float64, len(seqs[i].Targets))
-		total += len(seqs[i].Targets)
 	}
 	for lo := 0; lo < len(seqs); lo += chunk {
 		part := seqs[lo:min(lo+chunk, len(seqs))]
@@ -149,6 +154,14 @@ func (e *Engine) Score(ctx context.Context, seqs []prompt.Sequence, ans prompt.A
 		}
 	}
 	return out, nil
+}
+
+func countTargets(seqs []prompt.Sequence) int {
+	n := 0
+	for i := range seqs {
+		n += len(seqs[i].Targets)
+	}
+	return n
 }
 
 // Gradient implements Runner.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lsat/internal/hostmemory"
 	"lsat/period"
 	"lsat/study"
 )
@@ -96,7 +97,8 @@ func prepare(ctx context.Context, c study.Config, offline bool, stderr io.Writer
 	for t := range s.Periods {
 		p.Periods = append(p.Periods, describePeriod(s, t))
 	}
-	p.Seconds, p.PeakMemory = time.Since(began).Seconds(), peakMemory()
+	p.Seconds = time.Since(began).Seconds()
+	p.PeakMemory, _ = hostmemory.Peak()
 	return p, nil
 }
 

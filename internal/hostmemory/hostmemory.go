@@ -49,7 +49,15 @@ func limit(root fs.FS) (int64, bool) {
 }
 
 // Peak is the most memory that this process has had resident at once, in bytes: its own and that of mapped files.
-func Peak() (bytes int64, ok bool) { return field(os.DirFS("/"), "proc/self/status", "VmHWM") }
+// getrusage would also count what the process was before it started over with its allocator set.
+func Peak() (bytes int64, ok bool) { return peak("self") }
+
+// PeakOf is Peak of another process.
+func PeakOf(pid int) (bytes int64, ok bool) { return peak(strconv.Itoa(pid)) }
+
+func peak(process string) (int64, bool) {
+	return field(os.DirFS("/"), "proc/"+process+"/status", "VmHWM")
+}
 
 // Resident is the memory that this process has resident now, in bytes.
 func Resident() (bytes int64, ok bool) { return field(os.DirFS("/"), "proc/self/status", "VmRSS") }

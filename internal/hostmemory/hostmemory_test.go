@@ -47,3 +47,15 @@ func TestThisProcess(t *testing.T) {
 		t.Errorf("limit %d (%v), resident %d (%v), peak %d (%v)", limit, ok, now, okNow, peak, okPeak)
 	}
 }
+
+func TestField(t *testing.T) {
+	read := func(text string) (int64, bool) {
+		return field(fstest.MapFS{"status": {Data: []byte(text)}}, "status", "VmHWM")
+	}
+	if got, ok := read("Name:\tx\nVmPeak:\t  99 kB\nVmHWM:\t   2048 kB\n"); !ok || got != 2048*1024 {
+		t.Errorf("got %d, %v", got, ok)
+	}
+	if got, ok := read("VmHWM: many"); ok || got != 0 {
+		t.Errorf("nonsense is %d, %v", got, ok)
+	}
+}

@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
-	"strconv"
-	"strings"
 	"time"
+
+	"lsat/internal/hostmemory"
 )
 
 // request is a line to a worker.
@@ -138,24 +137,8 @@ func (w *worker) close() {
 	}
 }
 
-// peakMemory is the most memory that the worker's process has held, in bytes (VmHWM); 0 where the system does not tell.
+// peakMemory is the most memory that the worker's process has held, in bytes; 0 where the system does not tell.
 func (w *worker) peakMemory() int64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.pid))
-	if err != nil {
-		return 0
-	}
-	return highWater(string(text))
-}
-
-// highWater reads VmHWM out of /proc/PID/status.
-func highWater(status string) int64 {
-	for line := range strings.Lines(status) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			n, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-			if err == nil {
-				return n * 1024
-			}
-		}
-	}
-	return 0
+	bytes, _ := hostmemory.PeakOf(w.pid)
+	return bytes
 }

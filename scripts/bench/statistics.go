@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
@@ -42,21 +43,16 @@ func pairedRatio(a, b []float64) (interval, error) {
 	}
 	n := float64(len(a))
 	logs := make([]float64, len(a))
-	mean := 0.0
 	for i := range a {
 		if !(a[i] > 0) || !(b[i] > 0) {
 			return interval{}, fmt.Errorf("round %d: %v and %v have no ratio", i, a[i], b[i])
 		}
 		logs[i] = math.Log(a[i] / b[i])
-		mean += logs[i] / n
 	}
+	mean, deviation := stat.MeanStdDev(logs, nil)
 	if len(a) < 2 {
 		return interval{math.Exp(mean), math.NaN(), math.NaN()}, errTooFew
 	}
-	var square float64
-	for _, l := range logs {
-		square += (l - mean) * (l - mean)
-	}
-	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile(.975) * math.Sqrt(square/(n-1)/n)
+	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile(.975) * deviation / math.Sqrt(n)
 	return interval{math.Exp(mean), math.Exp(mean - half), math.Exp(mean + half)}, nil
 }

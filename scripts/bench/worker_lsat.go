@@ -139,16 +139,11 @@ func (w *lsatWorker) train(ctx context.Context, r request) (answer, error) {
 	r.Step = 1 << 20
 	r.Seed = w.runs
 	w.runs++
-	dir, err := os.MkdirTemp("", "lsat-bench-")
-	if err != nil {
-		return answer{}, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }() // scratch
-	r.Out = filepath.Join(dir, "adapter")
+	r.Out = ""
 	return w.fit(ctx, r)
 }
 
-// fit is one epoch over the prompts asked for, from a fresh adapter.
+// fit is one epoch over the prompts asked for, from a fresh adapter, which is kept where r.Out says.
 func (w *lsatWorker) fit(ctx context.Context, r request) (answer, error) {
 	seqs, err := w.pick(r.Indices)
 	if err != nil {
@@ -164,7 +159,11 @@ func (w *lsatWorker) fit(ctx context.Context, r request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{Loss: res.Losses[len(res.Losses)-1]}, adapter.Replace(r.Out, res.Adapter)
+	a := answer{Loss: res.Losses[len(res.Losses)-1]}
+	if r.Out == "" {
+		return a, nil
+	}
+	return a, adapter.Replace(r.Out, res.Adapter)
 }
 
 // score scores the prompts with each of the first r.Passes adapters and returns the log-odds of the first.

@@ -122,12 +122,3 @@ func TestLsatWorkerRefuses(t *testing.T) {
 		}
 	}
 }
-
-func TestHighWater(t *testing.T) {
-	if got := highWater("Name:\tx\nVmPeak:\t  99 kB\nVmHWM:\t   2048 kB\n"); got != 2048*1024 {
-		t.Errorf("got %d", got)
-	}
-	if got := highWater("VmHWM: many"); got != 0 {
-		t.Errorf("nonsense is %d", got)
-	}
-}

@@ -1,227 +1,111 @@
 package backbone
 
 import (
-	"fmt"
-
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:revive,staticcheck // graph code reads as formulas
-
-	"lsat/adapter"
 )
 
-// Inputs are a batch of packed rows as graph nodes. B is the number of rows, T their length in tokens, N the number of
-// targets. All are int32 but Heads.
-type Inputs struct {
-	// Tokens [B, T] are token ids, Positions [B, T] their places within their own sequence.
-	Tokens, Positions *Node
-	// Hidden [B*T, hidden], if given, are the tokens' hidden states at the input of layer From, computed by HiddenStates; Tokens then
-	// give no more than the shape.
-	Hidden *Node
-	// From is the layer that computing starts at: 0, or that of Hidden.
-	From int
-	// Segments [B, T] number the sequences within a row: a token sees its own segment only, and SharedSegment.
+// Rows are a batch of packed rows as graph nodes, all [B, T] int32. B is the number of rows, T their length in tokens.
+type Rows struct {
+	// Positions are the tokens' places within their own sequence.
+	Positions *Node
+	// Segments number the sequences within a row: a token sees its own segment only, and SharedSegment.
 	Segments *Node
-	// Steps [B, T] are the ordinals of items (-1: always visible), and Lowest [B, T] the smallest ordinal that a token may see.
+	// Steps are the ordinals of items (-1: always visible), and Lowest the smallest ordinal that a token may see.
 	Steps, Lowest *Node
-	// Band bounds what attention compares.
-	Band Band
-	// Targets [N] are indices into the B*T tokens.
-	Targets *Node
-	// Heads [2, hidden] are the output head's rows of the yes word and of the no word, float32.
-	Heads *Node
 }
 
-// LoRA are one projection's adapter factors as graph nodes, float32: A [r, in], B [out, r].
-type LoRA struct{ A, B *Node }
+// Sight is what all layers of one kind share: the rotary tables [B*T, 1, headDim/2] and the additive attention mask, float32.
+type Sight struct{ Cos, Sin, Mask *Node }
 
-// Dropout describes the random dropping of adapter inputs in a training step.
-type Dropout struct {
-	// Rate is the probability of dropping; 0 means none and then Seed may be nil.
-	Rate float64
-	// Seed is a uint32 scalar node.
-	Seed *Node
-}
-
-// Transformer builds a backbone's computation. It is used once, within one graph-building function; like every GoMLX graph
-// function, its methods panic on inconsistent shapes, which the caller turns into an error.
+// Transformer builds the parts of a backbone's computation, each within a graph-building function of its own: what comes before the layers, a
+// layer forward and backward, and the answer. Whoever runs them hands the results of one to the next. Layers have the
+// same shapes, so that one compiled program serves them all. Like every GoMLX graph function, the methods panic on inconsistent
+// shapes, which the caller turns into an error.
 type Transformer struct {
 	Config Config
 	// DType is the type that activations and products have; norms, softmax and the loss are always float32.
 	DType dtypes.DType
-	// Weights are the nodes of DeviceWeights, by name.
-	Weights map[string]*Node
-	// Adapter holds the nodes of the adapter's factors, and Scale its alpha/r. Nil for the bare backbone.
-	Adapter map[adapter.Key]LoRA
-	Scale   float64
-	Dropout Dropout
-
-	batch, time int
-	band        Band
-	cos, sin    [2]*Node // rotary tables [B*T, 1, headDim/2]: of full and of sliding layers
-	mask        [2]*Node // additive attention masks, float32, likewise
+	// Batch is B and Time T.
+	Batch, Time int
+	// Band bounds what attention compares.
+	Band Band
 }
 
-// tape keeps what the backward pass of one layer needs.
-type tape struct {
-	x, attnIn, q, k, v, probs, attended, attnProj *Node
-	mid, mlpIn, gate, up, gated, down             *Node
-	qPre, kPre                                    *Node // before the q/k norms
-	lora                                          map[string]*loraTape
-}
-
-type loraTape struct {
-	input  *Node // after dropout
-	factor *Node // the dropout mask, nil without
-	z      *Node // input A^T of every module that shares the input, side by side
-	slots  []string
-}
-
-// HiddenStates returns the states of all tokens at the input of a layer, [B*T, hidden]: what LogOdds can start from.
-func (gr *Transformer) HiddenStates(in Inputs, layer int) *Node {
-	gr.prepare(in)
-	x := gr.embed(in)
-	for n := range layer {
-		x, _ = gr.layer(n, x, nil)
-	}
-	return x
-}
-
-func (gr *Transformer) embed(in Inputs) *Node {
-	x := Gather(gr.Weights["embed"], Reshape(in.Tokens, gr.batch*gr.time, 1))
+// Embed returns the hidden states that enter the first layer, [B*T, hidden]. embed is the table [vocabulary, hidden], tokens [B, T].
+func (gr *Transformer) Embed(embed, tokens *Node) *Node {
+	x := Gather(embed, Reshape(tokens, gr.Batch*gr.Time, 1))
 	if s := gr.Config.EmbeddingScale; s != 0 && s != 1 {
 		x = MulScalar(x, s)
 	}
 	return x
 }
 
-// LogOdds returns logit(yes) - logit(no) at every target, [N] float32, and the state that Gradients needs.
-func (gr *Transformer) LogOdds(in Inputs) (*Node, *Tape) {
-	gr.prepare(in)
-	cfg := gr.Config
-	x := in.Hidden
-	if x == nil {
-		x = gr.embed(in)
+// Kinds is the number of kinds of layers: two where some look through a sliding window.
+func (c Config) Kinds() int {
+	if c.Sliding > 0 {
+		return 2
 	}
-	t := &Tape{in: in, layers: make([]*tape, cfg.Layers)}
-	for n := in.From; n < cfg.Layers; n++ {
-		x, t.layers[n] = gr.layer(n, x, in.Targets)
-	}
-	// The last layer has kept the target rows only.
-	t.last = x
-	h := gr.norm(x, "norm")
-	logits := Dot(ConvertDType(h, dtypes.Float32), in.Heads).General([]int{1}, nil, []int{1}, nil) // [N, 2]
-	t.logits = logits
-	if c := cfg.LogitSoftcap; c != 0 {
-		logits = MulScalar(Tanh(MulScalar(logits, 1/c)), c)
-	}
-	yes := Reshape(Slice(logits, AxisRange(), AxisRange(0, 1)), -1)
-	no := Reshape(Slice(logits, AxisRange(), AxisRange(1, 2)), -1)
-	return Sub(yes, no), t
+	return 1
 }
 
-// Tape is the state between LogOdds and Gradients.
-type Tape struct {
-	in           Inputs
-	layers       []*tape
-	last, logits *Node
-}
-
-// prepare builds what all layers share: the rotary tables and the attention masks.
-func (gr *Transformer) prepare(in Inputs) {
-	dims := in.Tokens.Shape().Dimensions
-	gr.batch, gr.time, gr.band = dims[0], dims[1], in.Band
-	if gr.band.Block == 0 {
-		gr.band = Band{Block: gr.time}
-	}
-	gr.cos[0], gr.sin[0] = gr.rotary(in.Positions, gr.Config.RopeBase, gr.Config.RopeScaling)
-	gr.mask[0] = gr.attentionMask(in, 0)
-	if gr.Config.Sliding > 0 {
-		gr.mask[1] = gr.attentionMask(in, gr.Config.Sliding)
-		if base := gr.Config.RopeLocalBase; base != 0 {
-			gr.cos[1], gr.sin[1] = gr.rotary(in.Positions, base, nil)
-		} else {
-			gr.cos[1], gr.sin[1] = gr.cos[0], gr.sin[0]
-		}
-	}
-}
-
-// kind is 1 for sliding-window layers, which have their own mask and rotary table, and 0 for the others.
-func (gr *Transformer) kind(layer int) int {
-	if gr.Config.Sliding > 0 && layer < len(gr.Config.SlidingLayers) && gr.Config.SlidingLayers[layer] {
+// Kind is 1 for sliding-window layers, which have their own mask and rotary table, and 0 for the others.
+func (c Config) Kind(layer int) int {
+	if c.Sliding > 0 && layer < len(c.SlidingLayers) && c.SlidingLayers[layer] {
 		return 1
 	}
 	return 0
 }
 
-func (gr *Transformer) weight(layer int, name string) *Node {
-	return gr.Weights[layerName(layer, name)]
+// Sight returns what the layers of a kind share.
+func (gr *Transformer) Sight(rows Rows, kind int) Sight {
+	base, scaling, sliding := gr.Config.RopeBase, gr.Config.RopeScaling, 0
+	if kind == 1 {
+		sliding = gr.Config.Sliding
+		if local := gr.Config.RopeLocalBase; local != 0 {
+			base, scaling = local, nil
+		}
+	}
+	s := Sight{Mask: gr.attentionMask(rows, sliding)}
+	s.Cos, s.Sin = gr.rotary(rows.Positions, base, scaling)
+	return s
 }
 
-func layerName(layer int, name string) string { return fmt.Sprintf("layers.%d.%s", layer, name) }
+// Answer returns logit(yes) - logit(no) for x [N, hidden], [N] float32, and the two logits [N, 2] before a softcap. heads [2, hidden] are the output head's rows of
+// the yes word and of the no word, float32; weight is that of the final norm.
+func (gr *Transformer) Answer(weight, x, heads *Node) (logOdds, logits *Node) {
+	h := gr.norm(x, weight)
+	logits = Dot(ConvertDType(h, dtypes.Float32), heads).General([]int{1}, nil, []int{1}, nil)
+	capped := logits
+	if c := gr.Config.LogitSoftcap; c != 0 {
+		capped = MulScalar(Tanh(MulScalar(logits, 1/c)), c)
+	}
+	yes := Reshape(columns(capped, 0, 1), -1)
+	no := Reshape(columns(capped, 1, 2), -1)
+	return Sub(yes, no), logits
+}
 
-// layer is one transformer block over x [B*T, hidden]. The last block goes on with the target rows alone after attention.
-func (gr *Transformer) layer(n int, x *Node, targets *Node) (*Node, *tape) {
-	cfg := gr.Config
-	t := &tape{x: x, lora: map[string]*loraTape{}}
-	t.attnIn = gr.norm(x, layerName(n, "attn_norm"))
+// AnswerBack carries dLogOdds [N] back through Answer to x.
+func (gr *Transformer) AnswerBack(weight, x, heads, logits, dLogOdds *Node) *Node {
+	d := ExpandAxes(dLogOdds, -1)
+	dLogits := Concatenate([]*Node{d, Neg(d)}, -1) // [N, 2]
+	if c := gr.Config.LogitSoftcap; c != 0 {
+		th := Tanh(MulScalar(logits, 1/c))
+		dLogits = Mul(dLogits, OneMinus(Square(th)))
+	}
+	dh := Dot(dLogits, heads).General([]int{1}, nil, []int{0}, nil)
+	return gr.normBack(x, weight, dh)
+}
 
-	qkv := dense(t.attnIn, gr.weight(n, "qkv"))
-	if b := gr.weight(n, "qkv.bias"); b != nil {
-		qkv = Add(qkv, ExpandAxes(b, 0))
-	}
-	qw, kw := cfg.Heads*cfg.HeadDim, cfg.KVHeads*cfg.HeadDim
-	delta := gr.loraForward(n, t, "attn_in", t.attnIn, "q_proj", "k_proj", "v_proj")
-	q := addMaybe(columns(qkv, 0, qw), delta["q_proj"])
-	k := addMaybe(columns(qkv, qw, qw+kw), delta["k_proj"])
-	v := addMaybe(columns(qkv, qw+kw, qw+2*kw), delta["v_proj"])
-	t.qPre, t.kPre = q, k
-	if cfg.QKNorm {
-		q = gr.headNorm(q, layerName(n, "q_norm"))
-		k = gr.headNorm(k, layerName(n, "k_norm"))
-	}
-	q = gr.rotate(q, cfg.Heads, gr.kind(n), false)
-	k = gr.rotate(k, cfg.KVHeads, gr.kind(n), false)
-	t.q, t.k, t.v = gr.splitQuery(q), gr.splitKeyValue(k), gr.splitKeyValue(v)
-	var o *Node
-	o, t.probs = gr.attend(t.q, t.k, t.v, gr.mask[gr.kind(n)])
-	t.attended = o
-	o = gr.joinQuery(o)
-	if n == cfg.Layers-1 && targets != nil {
-		rows := ExpandAxes(targets, -1)
-		o, x = Gather(o, rows), Gather(x, rows)
-	}
-
-	proj := dense(o, gr.weight(n, "o"))
-	if b := gr.weight(n, "o.bias"); b != nil {
-		proj = Add(proj, ExpandAxes(b, 0))
-	}
-	proj = addMaybe(proj, gr.loraForward(n, t, "attn_out", o, "o_proj")["o_proj"])
-	t.attnProj = proj
-	if cfg.PostNorms {
-		proj = gr.norm(proj, layerName(n, "post_attn_norm"))
-	}
-	x = Add(x, proj)
-	t.mid = x
-
-	t.mlpIn = gr.norm(x, layerName(n, "mlp_norm"))
-	gu := dense(t.mlpIn, gr.weight(n, "gateup"))
-	if b := gr.weight(n, "gateup.bias"); b != nil {
-		gu = Add(gu, ExpandAxes(b, 0))
-	}
-	delta = gr.loraForward(n, t, "mlp_in", t.mlpIn, "gate_proj", "up_proj")
-	t.gate = addMaybe(columns(gu, 0, cfg.FFN), delta["gate_proj"])
-	t.up = addMaybe(columns(gu, cfg.FFN, 2*cfg.FFN), delta["up_proj"])
-	t.gated = gr.gatedActivation(t.gate, t.up)
-	down := dense(t.gated, gr.weight(n, "down"))
-	if b := gr.weight(n, "down.bias"); b != nil {
-		down = Add(down, ExpandAxes(b, 0))
-	}
-	down = addMaybe(down, gr.loraForward(n, t, "mlp_out", t.gated, "down_proj")["down_proj"])
-	t.down = down
-	if cfg.PostNorms {
-		down = gr.norm(down, layerName(n, "post_mlp_norm"))
-	}
-	return Add(x, down), t
+// Loss is the summed cross-entropy -log sigmoid(±log-odds) over the targets, and its gradient with respect to the
+// log-odds. labels [N] is 1 for yes and 0 for no; weights [N] is 0 for padding. All are float32.
+func Loss(logOdds, labels, weights *Node) (loss, dLogOdds *Node) {
+	sign := AddScalar(MulScalar(labels, 2), -1)
+	m := Mul(logOdds, sign)
+	// log(1+exp(-m)), stable on both sides
+	each := Add(MaxScalar(Neg(m), 0.0), Log1P(Exp(Neg(Abs(m)))))
+	loss = ReduceAllSum(Mul(each, weights))
+	return loss, Mul(Sub(Sigmoid(logOdds), labels), weights)
 }
 
 // dense is x W^T: x [rows, in], w [out, in]. It asks for no accumulator type: with one, GoMLX's gradients and go-xla's products

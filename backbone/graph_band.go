@@ -20,14 +20,26 @@ type Band struct {
 }
 
 // blocks is the number of blocks in a row.
-func (gr *Transformer) blocks() int { return gr.time / gr.band.Block }
+func (gr *Transformer) blocks() int { return gr.Time / gr.block() }
+
+// band is Band with the whole row as one block where it is the zero value.
+func (gr *Transformer) band() Band {
+	if gr.Band.Block == 0 {
+		return Band{Block: gr.Time}
+	}
+	return gr.Band
+}
+
+// block is a block's length, and keys the number of keys that it meets.
+func (gr *Transformer) block() int { return gr.band().Block }
+func (gr *Transformer) keys() int  { return gr.band().Keys() }
 
 // Keys is the number of keys that a query is compared with; 0 for the zero value, which goes by the row.
 func (b Band) Keys() int { return b.Header + (b.Back+1)*b.Block }
 
 // extend lays the keys of every block side by side: x [G, T, w] -> [G, blocks, keys, w]. Blocks before the first one are zeros.
 func (gr *Transformer) extend(x *Node) *Node {
-	b, n := gr.band, gr.blocks()
+	b, n := gr.band(), gr.blocks()
 	g, w := x.Shape().Dimensions[0], x.Shape().Dimensions[2]
 	blocks := Reshape(x, g, n, b.Block, w)
 	var parts []*Node
@@ -47,11 +59,11 @@ func (gr *Transformer) extend(x *Node) *Node {
 
 // extendBack carries the gradient of extend's result [G, blocks, keys, w] back to x [G, T, w]: every token gathers what it was lent for.
 func (gr *Transformer) extendBack(d *Node) *Node {
-	b := gr.band
+	b := gr.band()
 	dims := d.Shape().Dimensions
 	g, w := dims[0], dims[3]
 	if b.Back == 0 && b.Header == 0 {
-		return Reshape(d, g, gr.time, w)
+		return Reshape(d, g, gr.Time, w)
 	}
 	d = ConvertDType(d, dtypes.Float32)
 	zeros := func(count, size int) *Node { return Zeros(d.Graph(), shapes.Make(dtypes.Float32, g, count, size, w)) }
@@ -68,10 +80,10 @@ func (gr *Transformer) extendBack(d *Node) *Node {
 			sum = Add(sum, part)
 		}
 	}
-	sum = Reshape(sum, g, gr.time, w)
+	sum = Reshape(sum, g, gr.Time, w)
 	if b.Header > 0 {
 		header := ReduceSum(Slice(d, AxisRange(), AxisRange(), AxisRange(0, b.Header), AxisRange()), 1)
-		if rest := gr.time - b.Header; rest > 0 {
+		if rest := gr.Time - b.Header; rest > 0 {
 			header = Concatenate([]*Node{header, Zeros(d.Graph(), shapes.Make(dtypes.Float32, g, rest, w))}, 1)
 		}
 		sum = Add(sum, header)
@@ -83,13 +95,13 @@ func (gr *Transformer) extendBack(d *Node) *Node {
 const SharedSegment = -2
 
 // attentionMask is 0 where a query may look at a key and a huge negative number elsewhere, [B, 1, blocks, 1, block, keys] float32.
-func (gr *Transformer) attentionMask(in Inputs, sliding int) *Node {
-	g := in.Tokens.Graph()
-	b, n := gr.band, gr.blocks()
+func (gr *Transformer) attentionMask(in Rows, sliding int) *Node {
+	g := in.Segments.Graph()
+	b, n := gr.band(), gr.blocks()
 	scalar := func(v int) *Node { return Scalar(g, dtypes.Int32, v) }
-	of := func(x *Node) *Node { return Reshape(x, gr.batch, n, b.Block, 1) } // by the looking token
+	of := func(x *Node) *Node { return Reshape(x, gr.Batch, n, b.Block, 1) } // by the looking token
 	at := func(x *Node) *Node {                                              // by the token looked at
-		return Reshape(gr.extend(Reshape(x, gr.batch, gr.time, 1)), gr.batch, n, 1, b.Keys())
+		return Reshape(gr.extend(Reshape(x, gr.Batch, gr.Time, 1)), gr.Batch, n, 1, b.Keys())
 	}
 	// Places in the row, of queries and of keys. A key of the header counts as one only where the blocks do not reach back to it.
 	block := func(size ...int) *Node { return Iota(g, shapes.Make(dtypes.Int32, size...), 1) }
@@ -108,5 +120,5 @@ func (gr *Transformer) attentionMask(in Inputs, sliding int) *Node {
 		ok = And(ok, LessThan(Sub(of(in.Positions), at(in.Positions)), scalar(sliding)))
 	}
 	mask := Where(ok, Scalar(g, dtypes.Float32, 0), Scalar(g, dtypes.Float32, masked))
-	return barrier(Reshape(mask, gr.batch, 1, n, 1, b.Block, b.Keys()))
+	return Reshape(mask, gr.Batch, 1, n, 1, b.Block, b.Keys())
 }

@@ -2,79 +2,147 @@ package backbone
 
 import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:revive,staticcheck // graph code reads as formulas
-
-	"lsat/adapter"
 )
 
-// loraForward computes the adapter's additions to the modules that share one input x [rows, in]: scale * dropout(x) A^T B^T.
-// The modules' A factors are laid side by side, so that x is read once; they share one dropout mask.
-func (gr *Transformer) loraForward(layer int, t *tape, site string, x *Node, modules ...string) map[string]*Node {
-	var as []*Node
-	lt := &loraTape{input: x}
-	for _, m := range modules {
-		if f, ok := gr.Adapter[adapter.Key{Layer: layer, Module: m}]; ok {
-			as = append(as, f.A)
-			lt.slots = append(lt.slots, m)
+// LoRA are one projection's adapter factors as graph nodes, float32: A [r, in], B [out, r].
+type LoRA struct{ A, B *Node }
+
+// Dropout describes the random dropping of adapter inputs in a training step.
+type Dropout struct {
+	// Rate is the probability of dropping; 0 means none and then Seed may be nil.
+	Rate float64
+	// Seed is a uint32 scalar node: LayerSeed's of the layer.
+	Seed *Node
+}
+
+// LayerSeed is a layer's own seed for dropout, drawn from the step's.
+func LayerSeed(seed uint32, layer int) uint32 { return seed + uint32(4*layer)*siteStep }
+
+const siteStep = 0x85EBCA77
+
+// site is a place in a layer where adapters read: the modules that share one input.
+type site struct {
+	number  uint32
+	modules []string
+}
+
+var (
+	siteAttentionIn  = site{0, []string{"q_proj", "k_proj", "v_proj"}}
+	siteAttentionOut = site{1, []string{"o_proj"}}
+	siteMLPIn        = site{2, []string{"gate_proj", "up_proj"}}
+	siteMLPOut       = site{3, []string{"down_proj"}}
+)
+
+// slot is an adapted module of a site.
+type slot struct {
+	module   string
+	lora     LoRA
+	from, to int // its columns of the site's result
+	rank, at int // its rank, and its first column of z
+}
+
+// slots lists the adapted modules of a site.
+func (gr *Transformer) slots(l *Layer, s site) []slot {
+	var out []slot
+	column, at := 0, 0
+	for _, m := range s.modules {
+		width := gr.width(m)
+		if f, ok := l.Adapter[m]; ok {
+			r := f.A.Shape().Dimensions[0]
+			out = append(out, slot{m, f, column, column + width, r, at})
+			at += r
 		}
-	}
-	if len(as) == 0 {
-		return nil
-	}
-	if gr.Dropout.Rate > 0 {
-		lt.factor = gr.dropFactor(x, uint32(4*layer+siteSalt[site]))
-		lt.input = Mul(x, lt.factor)
-	}
-	lt.z = dense(lt.input, ConvertDType(concatenate(as, 0), gr.DType))
-	t.lora[site] = lt
-	out := map[string]*Node{}
-	at := 0
-	for i, m := range lt.slots {
-		r := as[i].Shape().Dimensions[0]
-		b := ConvertDType(MulScalar(gr.Adapter[adapter.Key{Layer: layer, Module: m}].B, gr.Scale), gr.DType)
-		out[m] = dense(columns(lt.z, at, at+r), b)
-		at += r
+		column += width
 	}
 	return out
 }
 
-var siteSalt = map[string]int{"attn_in": 0, "attn_out": 1, "mlp_in": 2, "mlp_out": 3}
+// width is the number of a module's outputs.
+func (gr *Transformer) width(module string) int {
+	c := gr.Config
+	switch module {
+	case "q_proj":
+		return c.Heads * c.HeadDim
+	case "k_proj", "v_proj":
+		return c.KVHeads * c.HeadDim
+	case "gate_proj", "up_proj":
+		return c.FFN
+	}
+	return c.Hidden
+}
 
-// loraBack adds the factors' gradients to grads and returns the gradient of the modules' shared input (nil if no module is
-// adapted or needInput is false). dy has the gradients of the modules' outputs.
-func (gr *Transformer) loraBack(layer int, t *tape, site string, dy map[string]*Node, needInput bool, grads map[adapter.Key]LoRA) *Node {
-	lt := t.lora[site]
-	if lt == nil {
+// adaptIn is an adapter's input at a site after dropout, and the factor that dropped (nil without).
+func (gr *Transformer) adaptIn(l *Layer, s site, x *Node) (input, factor *Node) {
+	if l.Dropout.Rate <= 0 {
+		return x, nil
+	}
+	factor = gr.dropFactor(x, l.Dropout, s.number*siteStep+0x27D4EB2F)
+	return Mul(x, factor), factor
+}
+
+// stackA lays the A factors of slots under each other, so that their input is read once.
+func (gr *Transformer) stackA(slots []slot) *Node {
+	as := make([]*Node, len(slots))
+	for i, t := range slots {
+		as[i] = t.lora.A
+	}
+	return ConvertDType(concatenate(as, 0), gr.DType)
+}
+
+func (gr *Transformer) scaledB(l *Layer, t slot) *Node {
+	return ConvertDType(MulScalar(t.lora.B, l.Scale), gr.DType)
+}
+
+// adapt adds the adapter's share to a site's result y: scale * dropout(x) A^T B^T for each of its modules, which share one
+// input x [rows, in] and one dropout mask.
+func (gr *Transformer) adapt(l *Layer, s site, x, y *Node) *Node {
+	slots := gr.slots(l, s)
+	if len(slots) == 0 {
+		return y
+	}
+	input, _ := gr.adaptIn(l, s, x)
+	z := dense(input, gr.stackA(slots))
+	var parts []*Node
+	done := 0
+	for _, t := range slots {
+		if t.from > done {
+			parts = append(parts, columns(y, done, t.from))
+		}
+		parts = append(parts, Add(columns(y, t.from, t.to), dense(columns(z, t.at, t.at+t.rank), gr.scaledB(l, t))))
+		done = t.to
+	}
+	if end := y.Shape().Dimensions[1]; end > done {
+		parts = append(parts, columns(y, done, end))
+	}
+	return concatenate(parts, 1)
+}
+
+// adaptBack adds the gradients of a site's factors to grads and returns that of the modules' shared input, whose value x gives (nil
+// if no module is adapted). dy is the gradient of the site's result.
+func (gr *Transformer) adaptBack(l *Layer, s site, x func() *Node, dy *Node, grads map[string]LoRA) *Node {
+	slots := gr.slots(l, s)
+	if len(slots) == 0 {
 		return nil
 	}
-	var dzs, as []*Node
-	at := 0
-	for _, m := range lt.slots {
-		key := adapter.Key{Layer: layer, Module: m}
-		f := gr.Adapter[key]
-		r := f.A.Shape().Dimensions[0]
-		b := ConvertDType(MulScalar(f.B, gr.Scale), gr.DType)
-		dzs = append(dzs, denseBack(dy[m], b))
-		as = append(as, f.A)
-		grads[key] = LoRA{B: MulScalar(Transpose(barrier(overRows(columns(lt.z, at, at+r), dy[m])), 0, 1), gr.Scale)}
-		at += r
+	input, factor := gr.adaptIn(l, s, x())
+	a := gr.stackA(slots)
+	z := dense(input, a)
+	dzs := make([]*Node, len(slots))
+	for i, t := range slots {
+		d := columns(dy, t.from, t.to)
+		dzs[i] = denseBack(d, gr.scaledB(l, t))
+		grads[t.module] = LoRA{B: MulScalar(Transpose(barrier(overRows(columns(z, t.at, t.at+t.rank), d)), 0, 1), l.Scale)}
 	}
 	dz := concatenate(dzs, -1)
-	dA := overRows(dz, lt.input)
-	at = 0
-	for i, m := range lt.slots {
-		key := adapter.Key{Layer: layer, Module: m}
-		r := as[i].Shape().Dimensions[0]
-		g := grads[key]
-		g.A = Slice(dA, AxisRange(at, at+r), AxisRange())
-		grads[key] = g
-		at += r
+	dA := overRows(dz, input)
+	for _, t := range slots {
+		g := grads[t.module]
+		g.A = Slice(dA, AxisRange(t.at, t.at+t.rank), AxisRange())
+		grads[t.module] = g
 	}
-	if !needInput {
-		return nil
-	}
-	dx := denseBack(dz, ConvertDType(concatenate(as, 0), gr.DType))
-	if lt.factor != nil {
-		dx = Mul(dx, lt.factor)
+	dx := denseBack(dz, a)
+	if factor != nil {
+		dx = Mul(dx, factor)
 	}
 	return dx
 }
@@ -84,15 +152,4 @@ func concatenate(xs []*Node, axis int) *Node {
 		return xs[0]
 	}
 	return Concatenate(xs, axis)
-}
-
-// Loss is the summed cross-entropy -log sigmoid(±log-odds) over the targets, and its gradient with respect to the
-// log-odds. labels [N] is 1 for yes and 0 for no; weights [N] is 0 for padding. All are float32.
-func Loss(logOdds, labels, weights *Node) (loss, dLogOdds *Node) {
-	sign := AddScalar(MulScalar(labels, 2), -1)
-	m := Mul(logOdds, sign)
-	// log(1+exp(-m)), stable on both sides
-	each := Add(MaxScalar(Neg(m), 0.0), Log1P(Exp(Neg(Abs(m)))))
-	loss = ReduceAllSum(Mul(each, weights))
-	return loss, Mul(Sub(Sigmoid(logOdds), labels), weights)
 }

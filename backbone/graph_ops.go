@@ -15,8 +15,8 @@ func barrier(x *Node) *Node {
 }
 
 // normWeight is a norm's float32 weight, with Gemma's "1 +" applied.
-func (gr *Transformer) normWeight(name string) *Node {
-	w := ConvertDType(gr.Weights[name], dtypes.Float32)
+func (gr *Transformer) normWeight(w *Node) *Node {
+	w = ConvertDType(w, dtypes.Float32)
 	if gr.Config.NormPlusOne {
 		w = AddScalar(w, 1)
 	}
@@ -24,9 +24,9 @@ func (gr *Transformer) normWeight(name string) *Node {
 }
 
 // norm is root-mean-square normalization over the last axis of x [rows, width], computed in float32.
-func (gr *Transformer) norm(x *Node, name string) *Node {
+func (gr *Transformer) norm(x, weight *Node) *Node {
 	xf := ConvertDType(x, dtypes.Float32)
-	y := Mul(Mul(xf, gr.inverseRMS(xf)), ExpandAxes(gr.normWeight(name), 0))
+	y := Mul(Mul(xf, gr.inverseRMS(xf)), ExpandAxes(gr.normWeight(weight), 0))
 	return ConvertDType(y, gr.DType)
 }
 
@@ -36,38 +36,37 @@ func (gr *Transformer) inverseRMS(xf *Node) *Node {
 }
 
 // normBack carries the gradient dy back through norm.
-func (gr *Transformer) normBack(x *Node, name string, dy *Node) *Node {
+func (gr *Transformer) normBack(x, weight, dy *Node) *Node {
 	xf := ConvertDType(x, dtypes.Float32)
 	inv := gr.inverseRMS(xf)
 	xhat := Mul(xf, inv)
-	d := Mul(ConvertDType(dy, dtypes.Float32), ExpandAxes(gr.normWeight(name), 0))
+	d := Mul(ConvertDType(dy, dtypes.Float32), ExpandAxes(gr.normWeight(weight), 0))
 	dx := Mul(inv, Sub(d, Mul(xhat, ReduceAndKeep(Mul(d, xhat), ReduceMean, -1))))
 	return ConvertDType(dx, gr.DType)
 }
 
 // headNorm normalizes every head of x [rows, heads*headDim] by itself.
-func (gr *Transformer) headNorm(x *Node, name string) *Node {
+func (gr *Transformer) headNorm(x, weight *Node) *Node {
 	dims := x.Shape().Dimensions
-	return Reshape(gr.norm(Reshape(x, -1, gr.Config.HeadDim), name), dims...)
+	return Reshape(gr.norm(Reshape(x, -1, gr.Config.HeadDim), weight), dims...)
 }
 
-func (gr *Transformer) headNormBack(x *Node, name string, dy *Node) *Node {
+func (gr *Transformer) headNormBack(x, weight, dy *Node) *Node {
 	dims := x.Shape().Dimensions
 	d := gr.Config.HeadDim
-	return Reshape(gr.normBack(Reshape(x, -1, d), name, Reshape(dy, -1, d)), dims...)
+	return Reshape(gr.normBack(Reshape(x, -1, d), weight, Reshape(dy, -1, d)), dims...)
 }
 
-// gatedActivation is act(gate) * up.
-func (gr *Transformer) gatedActivation(gate, up *Node) *Node {
+// gatedActivation is act(gate) * up, of both side by side: [rows, 2*ffn] -> [rows, ffn].
+func (gr *Transformer) gatedActivation(gateUp *Node) *Node {
+	gate, up := columns(gateUp, 0, gr.Config.FFN), columns(gateUp, gr.Config.FFN, 2*gr.Config.FFN)
 	act, _ := gr.activation(ConvertDType(gate, dtypes.Float32))
 	return ConvertDType(Mul(act, ConvertDType(up, dtypes.Float32)), gr.DType)
 }
 
-// gatedActivationBack returns the gradients of gate and of up, side by side: [rows, 2*ffn].
-func (gr *Transformer) gatedActivationBack(gate, up, dy *Node) *Node {
-	// The barrier makes the backward pass start from the stored gate again; without it XLA keeps float32 intermediates of the
-	// forward pass for it, at twice the memory.
-	gate = barrier(gate)
+// gatedActivationBack carries the gradient dy of gatedActivation's result back to gate and up, side by side.
+func (gr *Transformer) gatedActivationBack(gateUp, dy *Node) *Node {
+	gate, up := columns(gateUp, 0, gr.Config.FFN), columns(gateUp, gr.Config.FFN, 2*gr.Config.FFN)
 	act, slope := gr.activation(ConvertDType(gate, dtypes.Float32))
 	d := ConvertDType(dy, dtypes.Float32)
 	dGate := Mul(Mul(d, ConvertDType(up, dtypes.Float32)), slope)
@@ -95,8 +94,7 @@ func (gr *Transformer) rotary(positions *Node, base float64, scaling *RopeScalin
 	p := ConvertDType(Reshape(positions, -1, 1, 1), dtypes.Float32)
 	f := Reshape(Const(positions.Graph(), freq), 1, 1, len(freq))
 	angle := Mul(p, f)
-	// Behind a barrier: XLA would otherwise compute them again in every layer.
-	return barrier(Cos(angle)), barrier(Sin(angle))
+	return Cos(angle), Sin(angle)
 }
 
 // rotaryFrequencies are the rotation per position of each pair of a head's dimensions.
@@ -111,13 +109,13 @@ func rotaryFrequencies(headDim int, base float64, scaling *RopeScaling) []float3
 
 // rotate applies the rotary embedding (Hugging Face layout: halves, not pairs) to x [B*T, heads*headDim]; back turns the other
 // way, which is its transpose and so carries gradients back.
-func (gr *Transformer) rotate(x *Node, heads, kind int, back bool) *Node {
+func (gr *Transformer) rotate(x *Node, heads int, s Sight, back bool) *Node {
 	d := gr.Config.HeadDim
 	rows := x.Shape().Dimensions[0]
 	h := ConvertDType(Reshape(x, rows, heads, d), dtypes.Float32)
 	a := Slice(h, AxisRange(), AxisRange(), AxisRange(0, d/2))
 	b := Slice(h, AxisRange(), AxisRange(), AxisRange(d/2, d))
-	cos, sin := gr.cos[kind], gr.sin[kind]
+	cos, sin := s.Cos, s.Sin
 	if back {
 		sin = Neg(sin)
 	}
@@ -127,13 +125,13 @@ func (gr *Transformer) rotate(x *Node, heads, kind int, back bool) *Node {
 
 // dropFactor is 0 where an element of an adapter's input is dropped and 1/(1-rate) elsewhere, in x's shape. The bits come from
 // a counter hashed with the seed, so they are the same on every backend and cost no memory traffic.
-func (gr *Transformer) dropFactor(x *Node, salt uint32) *Node {
-	p := gr.Dropout.Rate
+func (gr *Transformer) dropFactor(x *Node, drop Dropout, salt uint32) *Node {
+	p := drop.Rate
 	g := x.Graph()
 	shape := shapes.Make(dtypes.Uint32, x.Shape().Dimensions...)
 	u := func(v uint32) *Node { return Const(g, v) }
 	bits := Mul(IotaFull(g, shape), u(0x9E3779B1))
-	bits = Add(bits, Mul(Add(gr.Dropout.Seed, u(salt*0x85EBCA77+0x27D4EB2F)), u(0xC2B2AE3D)))
+	bits = Add(bits, Mul(Add(drop.Seed, u(salt)), u(0xC2B2AE3D)))
 	for _, m := range []struct {
 		shift uint32
 		mul   uint32

@@ -74,7 +74,7 @@ func load(ctx context.Context, path string, opts Options) (*Model, error) {
 	dir := path
 	if file != "" {
 		dir = filepath.Dir(file)
-		src, err = loadGGUF(ctx, file)
+		src, err = loadGGUF(file)
 	} else {
 		src, err = loadDirectory(ctx, path)
 	}

@@ -1,27 +1,24 @@
 package backbone
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
-	"sync"
 
 	"lsat/internal/gguf"
 	"lsat/internal/mmap"
 )
 
-// loadGGUF loads a GGUF file. Float16 and bfloat16 tensors, and float32 ones that need no change, stay in the mapped file; the others
-// become float32 in memory.
-func loadGGUF(ctx context.Context, path string) (*source, error) {
+// loadGGUF loads a GGUF file. Its tensors stay in the mapped file; those that it holds quantized or in another order are decoded whenever they are
+// read.
+func loadGGUF(path string) (*source, error) {
 	src, f, cfg, err := openGGUF(path)
 	if err != nil {
 		return nil, err
 	}
-	w, err := cfg.fromGGUF(ctx, path, f)
+	w, err := cfg.fromGGUF(path, f)
 	if err != nil {
 		return nil, errors.Join(err, src.close())
 	}
@@ -55,10 +52,10 @@ func openGGUF(path string) (*source, *gguf.File, Config, error) {
 	return src, f, cfg, nil
 }
 
-// fromGGUF picks and converts the configuration's tensors, on all processors.
-func (c Config) fromGGUF(ctx context.Context, path string, f *gguf.File) (map[string]Weight, error) {
-	list := c.tensors(ggufNames())
-	for _, w := range list { // all of them, before any work
+// fromGGUF picks the configuration's tensors.
+func (c Config) fromGGUF(path string, f *gguf.File) (map[string]Weight, error) {
+	out := map[string]Weight{}
+	for _, w := range c.tensors(ggufNames()) {
 		t, ok := f.Tensors[w.file]
 		if !ok {
 			return nil, missing(path, w)
@@ -69,34 +66,19 @@ func (c Config) fromGGUF(ctx context.Context, path string, f *gguf.File) (map[st
 		if !t.Type.Numeric() {
 			return nil, fmt.Errorf("%s: %w: tensor %s of type %s", path, ErrUnsupported, w.file, t.Type)
 		}
-	}
-	weights := make([]Weight, len(list))
-	var jobs []func() error
-	for i, w := range list {
-		t := f.Tensors[w.file]
 		heads := c.permutedHeads(w.part)
 		plusOne := c.NormPlusOne && len(w.shape) == 1 && isNorm(w)
-		if dtype, ok := map[gguf.Type]DType{gguf.F32: F32, gguf.F16: F16, gguf.BF16: BF16}[t.Type]; ok && !plusOne {
-			weights[i] = Weight{DType: dtype, Shape: w.shape, Bytes: t.Data, mapped: true}
-			if heads > 0 {
-				weights[i] = Weight{DType: dtype, Shape: w.shape, Bytes: unpermute(t.Data, w.shape[0], heads)}
-			}
-			continue
+		dtype, plain := map[gguf.Type]DType{gguf.F32: F32, gguf.F16: F16, gguf.BF16: BF16}[t.Type]
+		switch {
+		case plain && !plusOne && heads == 0:
+			out[w.name] = Weight{DType: dtype, Shape: w.shape, Bytes: t.Data, source: t.Data}
+		case plusOne:
+			out[w.name] = Weight{DType: F32, Shape: w.shape, source: t.Data, decode: minusOne(t)}
+		case len(w.shape) == 1: // a bias; blocks of quantized elements would not end with its rows
+			out[w.name] = Weight{DType: F32, Shape: w.shape, source: t.Data, decode: vector(t, heads)}
+		default:
+			out[w.name] = Weight{DType: F32, Shape: w.shape, source: t.Data, decode: matrix(t, heads)}
 		}
-		out := make([]byte, 4*t.Elements())
-		weights[i] = Weight{DType: F32, Shape: w.shape, Bytes: out}
-		if plusOne {
-			jobs = append(jobs, func() error { return minusOne(t, out) })
-			continue
-		}
-		jobs = append(jobs, dequantizeRows(t, out, w.shape, heads)...)
-	}
-	if err := parallel(ctx, jobs); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	out := make(map[string]Weight, len(list))
-	for i, w := range list {
-		out[w.name] = weights[i]
 	}
 	return out, nil
 }
@@ -109,16 +91,17 @@ func isNorm(w wanted) bool {
 	return false
 }
 
-// minusOne reads a Gemma norm: GGUF files hold 1+w, where the model's own files, and Weights, hold w.
-func minusOne(t gguf.Tensor, out []byte) error {
-	if err := t.Dequantize(out, 0, t.Elements()); err != nil {
-		return err
+// minusOne decodes a Gemma norm: GGUF files hold 1+w, where the model's own files, and Weights, hold w.
+func minusOne(t gguf.Tensor) func(from, to int) ([]byte, error) {
+	all := vector(t, 0)
+	return func(from, to int) ([]byte, error) {
+		out, err := all(from, to)
+		for i := 0; i < len(out); i += 4 {
+			v := math.Float32frombits(binary.LittleEndian.Uint32(out[i:]))
+			binary.LittleEndian.PutUint32(out[i:], math.Float32bits(v-1))
+		}
+		return out, err
 	}
-	for i := 0; i < len(out); i += 4 {
-		v := math.Float32frombits(binary.LittleEndian.Uint32(out[i:]))
-		binary.LittleEndian.PutUint32(out[i:], math.Float32bits(v-1))
-	}
-	return nil
 }
 
 // permutedHeads is the number of heads whose rows a GGUF file holds in the order of interleaved rotary embeddings, 0 for a tensor that
@@ -154,71 +137,35 @@ func unpermute(data []byte, rows, heads int) []byte {
 	return out
 }
 
-// dequantizeRows returns the jobs that convert a tensor, some thousands of elements each.
-func dequantizeRows(t gguf.Tensor, out []byte, shape []int, heads int) []func() error {
-	const jobSize = 1 << 18
-	if len(shape) == 1 { // a bias, permuted or not
-		return []func() error{func() error {
-			if err := t.Dequantize(out, 0, shape[0]); err != nil || heads == 0 {
-				return err
-			}
-			copy(out, unpermute(out, shape[0], heads))
-			return nil
-		}}
+// vector decodes a tensor of one axis, whole, in the Hugging Face order where heads are permuted in the file.
+func vector(t gguf.Tensor, heads int) func(from, to int) ([]byte, error) {
+	return func(from, to int) ([]byte, error) {
+		out := make([]byte, 4*t.Elements())
+		if err := t.Dequantize(out, 0, t.Elements()); err != nil {
+			return nil, err
+		}
+		if heads > 0 {
+			out = unpermute(out, t.Elements(), heads)
+		}
+		return out[4*from : 4*to], nil
 	}
-	rows, width := shape[0], t.Elements()/shape[0]
-	step := max(1, jobSize/width)
-	var jobs []func() error
-	for from := 0; from < rows; from += step {
-		to := min(rows, from+step)
-		jobs = append(jobs, func() error {
-			if heads == 0 {
-				return t.Dequantize(out[4*from*width:4*to*width], from*width, to*width)
-			}
-			for i := from; i < to; i++ {
-				at := rowInFile(i, rows, heads)
-				if err := t.Dequantize(out[4*i*width:4*(i+1)*width], at*width, (at+1)*width); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	return jobs
 }
 
-// parallel runs the jobs on all processors and returns the first error.
-func parallel(ctx context.Context, jobs []func() error) error {
-	var (
-		wg    sync.WaitGroup
-		once  sync.Once
-		first error
-	)
-	todo := make(chan func() error)
-	stop := make(chan struct{})
-	fail := func(err error) { once.Do(func() { first = err; close(stop) }) }
-	for range min(runtime.GOMAXPROCS(0), len(jobs)) {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			for job := range todo {
-				if err := job(); err != nil {
-					fail(err)
-				}
-			}
-		}()
-	}
-	for _, job := range jobs {
-		select {
-		case todo <- job:
-			continue
-		case <-ctx.Done():
-			fail(ctx.Err())
-		case <-stop:
+// matrix decodes rows of a tensor of two axes, likewise.
+func matrix(t gguf.Tensor, heads int) func(from, to int) ([]byte, error) {
+	rows := t.Shape[0]
+	width := t.Elements() / rows
+	return func(from, to int) ([]byte, error) {
+		out := make([]byte, 4*(to-from)*width)
+		if heads == 0 {
+			return out, t.Dequantize(out, from*width, to*width)
 		}
-		break
+		for i := from; i < to; i++ {
+			at := rowInFile(i, rows, heads)
+			if err := t.Dequantize(out[4*(i-from)*width:4*(i-from+1)*width], at*width, (at+1)*width); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
 	}
-	close(todo)
-	wg.Wait()
-	return first
 }

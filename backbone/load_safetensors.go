@@ -216,7 +216,7 @@ func (c Config) fromSafetensors(found map[string]stored, fileOf func(string) str
 		if !ok {
 			return nil, fmt.Errorf("%s: %w: tensor %s of type %s (F32, F16 and BF16 are)", t.file, ErrUnsupported, w.file, t.dtype)
 		}
-		weights[w.name] = Weight{DType: dtype, Shape: w.shape, Bytes: t.data, mapped: true}
+		weights[w.name] = Weight{DType: dtype, Shape: w.shape, Bytes: t.data, source: t.data}
 	}
 	return weights, nil
 }

@@ -1,6 +1,8 @@
 package backbone
 
 import (
+	"fmt"
+
 	"lsat/internal/mmap"
 	"lsat/prompt"
 )
@@ -8,30 +10,51 @@ import (
 // DType is a storage type of weights.
 type DType int
 
-// The storage types that a weight can have once loaded (quantized GGUF blocks are dequantized to F32 while loading).
+// The storage types that a weight can have once read (quantized GGUF blocks are read as F32).
 const (
 	F32 DType = iota
 	BF16
 	F16
 )
 
-// Weight is one tensor of a model on the host. Bytes are little-endian, row-major, and may point into a mapped file.
+// Size is the number of bytes of an element.
+func (d DType) Size() int {
+	if d == F32 {
+		return 4
+	}
+	return 2
+}
+
+// Weight is one tensor of a model on the host.
 type Weight struct {
 	DType DType
 	Shape []int
+	// Bytes are the elements, little-endian and row-major. They may point into a mapped file. Nil for a tensor that its file holds
+	// otherwise, quantized or in another order: Rows decodes it.
 	Bytes []byte
 
-	mapped bool // Bytes point into a mapped file
+	source []byte // the mapped file's part that Bytes are, or that decode reads
+	decode func(from, to int) ([]byte, error)
 }
 
-// Mapped says whether Bytes point into a mapped file, so that they take memory only while they are read.
-func (w Weight) Mapped() bool { return w.mapped }
+// Rows returns the elements of rows [from, to) along the first axis, as they would stand in Bytes. What has to be decoded is
+// decoded anew in each call, so that it takes memory only while it is read.
+func (w Weight) Rows(from, to int) ([]byte, error) {
+	if len(w.Shape) == 0 || from < 0 || to < from || to > w.Shape[0] {
+		return nil, fmt.Errorf("backbone: rows %d to %d of a weight of shape %v", from, to, w.Shape)
+	}
+	if w.decode != nil {
+		return w.decode(from, to)
+	}
+	width := len(w.Bytes) / w.Shape[0]
+	return w.Bytes[from*width : to*width], nil
+}
 
-// Release gives back the memory that reading the weight has taken, where its Bytes point into a mapped file; reading them again reads the
+// Release gives back the memory that reading the weight has taken, where it lies in a mapped file; reading it again reads the
 // file. It changes nothing for other weights.
 func (w Weight) Release() {
-	if w.mapped {
-		mmap.Forget(w.Bytes)
+	if w.source != nil {
+		mmap.Forget(w.source)
 	}
 }
 

@@ -4,16 +4,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"lsat/internal/gguf"
 )
 
-// Peek reads a model's configuration, and how many bytes of the host's memory its weights will take once loaded besides mapped files: those
-// that are converted while loading. It reads no weights. path is as for Load, and so are the errors.
-func Peek(path string) (c Config, converted int64, err error) {
+// Peek reads a model's configuration, and no weights. path is as for Load, and so are the errors.
+func Peek(path string) (Config, error) {
 	file, err := locate(path)
+	var c Config
 	if err == nil && file != "" {
-		c, converted, err = peekGGUF(file)
+		var src *source
+		if src, _, c, err = openGGUF(file); err == nil {
+			err = src.close()
+		}
 	} else if err == nil {
 		var text []byte
 		if text, err = os.ReadFile(filepath.Join(path, configFile)); err == nil {
@@ -23,35 +24,10 @@ func Peek(path string) (c Config, converted int64, err error) {
 		}
 	}
 	if err != nil {
-		return Config{}, 0, fmt.Errorf("backbone: load %w", err)
+		return Config{}, fmt.Errorf("backbone: load %w", err)
 	}
-	return c, converted, nil
+	return c, nil
 }
-
-func peekGGUF(path string) (Config, int64, error) {
-	src, f, c, err := openGGUF(path)
-	if err != nil {
-		return Config{}, 0, err
-	}
-	defer func() { _ = src.close() }() // only read
-	converted := int64(0)
-	for _, w := range c.tensors(ggufNames()) {
-		t, ok := f.Tensors[w.file]
-		if !ok {
-			continue // Load will say so
-		}
-		switch {
-		case !plain(t.Type):
-			converted += 4 * int64(t.Elements())
-		case c.permutedHeads(w.part) > 0, c.NormPlusOne && len(w.shape) == 1 && isNorm(w):
-			converted += int64(len(t.Data))
-		}
-	}
-	return c, converted, nil
-}
-
-// plain says whether elements of the type are used as they lie in the file.
-func plain(t gguf.Type) bool { return t == gguf.F32 || t == gguf.F16 || t == gguf.BF16 }
 
 func ggufNames() fileNames {
 	return fileNames{

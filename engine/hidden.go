@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -101,7 +102,7 @@ func hashInts(h hash.Hash, v []int32) {
 const frozenAtOnce = 128
 
 func (e *Engine) writeHidden(ctx context.Context, seqs []prompt.Sequence, layer int, path string, progress Progress) error {
-	j := &job{engine: e, sig: signature{until: layer}, heads: make([]float32, 2*e.model.Config.Hidden)}
+	j := &job{engine: e}
 	j.open(nil)
 	total, done := countTargets(seqs), 0
 	return atomicfile.Write(path, 0o644, func(w io.Writer) error {
@@ -112,7 +113,7 @@ func (e *Engine) writeHidden(ctx context.Context, seqs []prompt.Sequence, layer 
 		w2 := io.MultiWriter(w, sum)
 		for lo := 0; lo < len(seqs); lo += frozenAtOnce {
 			part := seqs[lo:min(lo+frozenAtOnce, len(seqs))]
-			rows, err := j.freeze(ctx, part)
+			rows, err := j.freeze(ctx, part, layer)
 			if err != nil {
 				return err
 			}
@@ -131,26 +132,34 @@ func (e *Engine) writeHidden(ctx context.Context, seqs []prompt.Sequence, layer 
 }
 
 // freeze returns the states of a few sequences.
-func (j *job) freeze(ctx context.Context, seqs []prompt.Sequence) ([][]byte, error) {
+func (j *job) freeze(ctx context.Context, seqs []prompt.Sequence, layer int) ([][]byte, error) {
 	width := j.engine.hiddenWidth()
 	out := make([][]byte, len(seqs))
-	for _, b := range pack(seqs, j.engine.packing(true, false)) {
-		res, err := j.run(ctx, seqs, b, 0)
+	batches := pack(seqs, j.engine.packing(true, false))
+	err := j.each(batches, func(r *replica, i int) (any, error) {
+		p, err := j.pass(ctx, r, seqs, batches[i], 0)
 		if err != nil {
 			return nil, err
 		}
-		err = res[0].ConstBytes(func(data []byte) {
-			for _, s := range b.starts {
-				body, end := s.at+b.shared, s.at+len(seqs[s.sequence].Tokens)
-				out[s.sequence] = slices.Concat(data[s.header*width:(s.header+b.shared)*width], data[body*width:end*width])
-			}
-		})
-		release(res[0])
+		defer p.close()
+		t, err := p.states(ctx, layer)
 		if err != nil {
+			return nil, err
+		}
+		var data []byte
+		if err := t.ConstBytes(func(b []byte) { data = slices.Clone(b) }); err != nil {
 			return nil, fmt.Errorf("engine: reading hidden states: %w", err)
 		}
-	}
-	return out, nil
+		return data, nil
+	}, func(i int, result any) error {
+		b, data := batches[i], result.([]byte)
+		for _, s := range b.starts {
+			body, end := s.at+b.shared, s.at+len(seqs[s.sequence].Tokens)
+			out[s.sequence] = slices.Concat(data[s.header*width:(s.header+b.shared)*width], data[body*width:end*width])
+		}
+		return nil
+	})
+	return out, err
 }
 
 // openHidden maps a file of size bytes of states, whole and undamaged.
@@ -196,7 +205,7 @@ func (e *Engine) from(seqs []prompt.Sequence, a *adapter.Adapter) (int, error) {
 }
 
 // hiddenStates lays the hidden states of a batch's sequences out, [rows*time, hidden].
-func (e *Engine) hiddenStates(seqs []prompt.Sequence, b *batch) (*tensors.Tensor, error) {
+func (e *Engine) hiddenStates(device compute.DeviceNum, seqs []prompt.Sequence, b *batch) (*tensors.Tensor, error) {
 	width := e.hiddenWidth()
 	data := make([]byte, b.rows*b.time*width)
 	row := -1
@@ -208,7 +217,7 @@ func (e *Engine) hiddenStates(seqs []prompt.Sequence, b *batch) (*tensors.Tensor
 		}
 		copy(data[(s.at+b.shared)*width:], rows[b.shared*width:])
 	}
-	t, err := tensors.FromRaw(e.backend, 0, shapes.Make(e.dtype, b.rows*b.time, e.model.Config.Hidden), data)
+	t, err := tensors.FromRaw(e.backend, device, shapes.Make(e.dtype, b.rows*b.time, e.model.Config.Hidden), data)
 	if err != nil {
 		return nil, fmt.Errorf("engine: hidden states: %w", err)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/gomlx/core/tensors"
+
 	"lsat/adapter"
 	"lsat/backbone"
 	"lsat/device"
@@ -25,11 +27,9 @@ func llama7B(layers int) backbone.Config {
 }
 
 // The peaks are those of the resident memory (VmHWM) that "bigmodel run" prints, in GB, on two cores with XLA's CPU plugin and the allocator
-// of device.TuneAllocator. The same run gives peaks that differ by a tenth. SmolLM2 comes from a quantized GGUF file, whose weights lie in
-// memory as float32 beside the device's.
+// of device.TuneAllocator. The same run gives peaks that differ by a tenth. Those of SmolLM2 are of a processor with bfloat16, those of the others of one without.
 func TestEstimateMeetsMeasuredPeaks(t *testing.T) {
 	const tolerance = .25
-	const gguf = 4 * 134_515_008
 	mistral := llama7B(32)
 	mistral.KVHeads, mistral.FFN = 8, 14336
 	for _, c := range []struct {
@@ -38,36 +38,36 @@ func TestEstimateMeetsMeasuredPeaks(t *testing.T) {
 		dtype        string
 		rows, tokens int
 		train        bool
-		host         int64
 		peak         float64
 	}{
-		{"SmolLM2", smolLM2(), "f32", 8, 64, true, gguf, 2.51},
-		{"SmolLM2", smolLM2(), "f32", 1, 512, true, gguf, 3.65},
-		{"SmolLM2", smolLM2(), "f32", 2, 512, true, gguf, 5.37},
-		{"SmolLM2", smolLM2(), "f32", 4, 512, true, gguf, 8.79},
-		{"SmolLM2", smolLM2(), "f32", 1, 1024, true, gguf, 6.58},
-		{"SmolLM2", smolLM2(), "bf16", 2, 512, true, gguf, 4.22},
-		{"SmolLM2", smolLM2(), "bf16", 4, 512, true, gguf, 7.23},
-		{"SmolLM2", smolLM2(), "f32", 8, 64, false, gguf, 1.48},
-		{"SmolLM2", smolLM2(), "f32", 1, 512, false, gguf, 1.87},
-		{"SmolLM2", smolLM2(), "f32", 2, 512, false, gguf, 2.23},
-		{"SmolLM2", smolLM2(), "f32", 4, 512, false, gguf, 2.74},
-		{"SmolLM2", smolLM2(), "f32", 8, 512, false, gguf, 2.11},
-		{"SmolLM2", smolLM2(), "f32", 1, 1024, false, gguf, 2.84},
-		{"SmolLM2", smolLM2(), "bf16", 2, 512, false, gguf, 1.77},
-		{"4 layers of Llama 2 7B", llama7B(4), "f32", 1, 64, true, 0, 4.27},
-		{"4 layers of Llama 2 7B", llama7B(4), "bf16", 1, 64, true, 0, 2.58},
-		{"Llama 2 7B", llama7B(32), "bf16", 1, 64, true, 0, 15.14},
-		{"Llama 2 7B", llama7B(32), "bf16", 1, 64, false, 0, 13.80},
-		{"Mistral 7B", mistral, "bf16", 1, 64, true, 0, 16.32},
-		{"Mistral 7B", mistral, "bf16", 1, 64, false, 0, 14.79},
+		{"SmolLM2", smolLM2(), "bf16", 8, 64, true, 0.94},
+		{"SmolLM2", smolLM2(), "bf16", 1, 512, true, 1.12},
+		{"SmolLM2", smolLM2(), "bf16", 2, 512, true, 1.33},
+		{"SmolLM2", smolLM2(), "bf16", 4, 512, true, 2.17},
+		{"SmolLM2", smolLM2(), "bf16", 1, 1024, true, 1.51},
+		{"SmolLM2", smolLM2(), "f32", 2, 512, true, 2.33},
+		{"SmolLM2", smolLM2(), "f32", 4, 512, true, 3.05},
+		{"SmolLM2", smolLM2(), "f32", 1, 1024, true, 2.65},
+		{"SmolLM2", smolLM2(), "bf16", 8, 64, false, .60},
+		{"SmolLM2", smolLM2(), "bf16", 1, 512, false, .65},
+		{"SmolLM2", smolLM2(), "bf16", 2, 512, false, .77},
+		{"SmolLM2", smolLM2(), "bf16", 4, 512, false, .89},
+		{"SmolLM2", smolLM2(), "bf16", 1, 1024, false, .88},
+		{"SmolLM2", smolLM2(), "f32", 2, 512, false, 1.13},
+		{"SmolLM2", smolLM2(), "f32", 4, 512, false, 1.25},
+		{"SmolLM2", smolLM2(), "f32", 1, 1024, false, 1.26},
+		{"4 layers of Llama 2 7B", llama7B(4), "f32", 1, 64, true, 4.27},
+		{"4 layers of Llama 2 7B", llama7B(4), "bf16", 1, 64, true, 2.58},
+		{"Llama 2 7B", llama7B(32), "bf16", 1, 64, true, 15.14},
+		{"Llama 2 7B", llama7B(32), "bf16", 1, 64, false, 13.80},
+		{"Mistral 7B", mistral, "bf16", 1, 64, true, 16.32},
+		{"Mistral 7B", mistral, "bf16", 1, 64, false, 14.79},
 	} {
 		w := Work{DType: c.dtype, Rows: c.rows, RowTokens: c.tokens, Train: c.train}
 		m, err := EstimateMemory(c.config, w)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.HostWeights = c.host
 		got := float64(m.Total()) / 1e9
 		if off := got/c.peak - 1; math.Abs(off) > tolerance {
 			t.Errorf("%s in %s, %s: estimated %.2f GB (%s), measured %.2f: off by %+.0f%%", c.name, c.dtype, w, got, m, c.peak, 100*off)
@@ -75,32 +75,40 @@ func TestEstimateMeetsMeasuredPeaks(t *testing.T) {
 	}
 }
 
-// What XLA itself plans, in bytes: the largest part of a training step's estimate follows from the graph alone.
-func TestKeptActivationsMeetXLAsPlan(t *testing.T) {
-	mistral := llama7B(6)
-	mistral.KVHeads, mistral.FFN = 8, 14336
-	six := smolLM2()
-	six.Layers = 6
-	for _, c := range []struct {
-		config       backbone.Config
-		dtype        string
-		rows, tokens int
-		keys         int
-		plan         float64
-	}{
-		{six, "f32", 4, 512, 0, 965664768}, {six, "bf16", 4, 512, 0, 592427008}, {six, "f32", 8, 64, 0, 134176768}, {six, "bf16", 8, 64, 0, 90029056},
-		{six, "f32", 1, 2048, 0, 2437865472}, {six, "f32", 1, 2048, 256, 777310208}, {six, "bf16", 1, 2048, 256, 487634944},
-		{llama7B(6), "f32", 4, 256, 0, 2264571904}, {llama7B(6), "bf16", 4, 256, 0, 1467015168},
-		{mistral, "f32", 4, 256, 0, 2405343232}, {mistral, "bf16", 4, 256, 0, 1570430976},
-	} {
-		m, err := EstimateMemory(c.config, Work{DType: c.dtype, Rows: c.rows, RowTokens: c.tokens, Keys: c.keys, Train: true})
+// What is kept for the way back is what the stages hand on, to the byte.
+func TestKeptIsWhatStagesHandOn(t *testing.T) {
+	b := backends(t)["go"]
+	for family, cfg := range smallConfigs() {
+		e := newEngine(t, randomModel(cfg, 5), b, Options{RowTokens: 64, BatchTokens: 256})
+		seqs := randomSequences(7, cfg.Vocab, 3)
+		a, err := randomAdapter(e.AdapterShapes(), allModules(), 9)
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The plan leaves out much of the last layer, which goes on with the targets alone.
-		if off := float64(m.Kept+m.Attention)/c.plan - 1; off < -.05 || off > .12 {
-			t.Errorf("%d x %d of %d wide in %s: %d bytes, XLA plans %.0f: off by %+.1f%%", c.rows, c.tokens, c.config.Hidden, c.dtype, m.Kept+m.Attention, c.plan, 100*off)
+		j, err := e.start(seqs, answers, a, true, 0)
+		if err != nil {
+			t.Fatal(err)
 		}
+		batch := pack(seqs, e.packing(false, false))[0]
+		p, err := j.pass(context.Background(), e.replicas[0], seqs, batch, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.climb(context.Background(), cfg.Layers, 0); err != nil {
+			t.Fatal(err)
+		}
+		held := int64(0)
+		for _, k := range p.kept {
+			for _, v := range k {
+				held += int64(v.(*tensors.Tensor).Shape().ByteSize())
+			}
+		}
+		m, err := EstimateMemory(cfg, Work{Rows: batch.rows, RowTokens: batch.time, Train: true})
+		if err != nil || m.Kept != held {
+			t.Errorf("%s: %d bytes are kept, the estimate is %d (%v)", family, held, m.Kept, err)
+		}
+		p.close()
+		j.close()
 	}
 }
 
@@ -121,11 +129,18 @@ func TestEstimateOfExtremes(t *testing.T) {
 	if err != nil || whole.Attention != 4*near.Attention {
 		t.Errorf("attention over 128 keys takes %d bytes, over all 512 %d (%v)", near.Attention, whole.Attention, err)
 	}
+	two, err := EstimateMemory(smolLM2(), Work{Rows: 4, RowTokens: 512, Train: true, Devices: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
 	less, err := EstimateMemory(smolLM2(), Work{Rows: 4, RowTokens: 512, Train: true, Layers: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
 	all, err := EstimateMemory(smolLM2(), Work{Rows: 4, RowTokens: 512, Train: true})
+	if two.Weights != 2*all.Weights || two.Kept != 2*all.Kept {
+		t.Errorf("two devices take %s, one %s", two, all)
+	}
 	if err != nil || less.Total() >= all.Total() || less.Weights != all.Weights {
 		t.Errorf("the upper five layers take %d bytes, all %d (%v)", less.Total(), all.Total(), err)
 	}
@@ -146,7 +161,7 @@ func TestBatchThatCannotFitIsRefused(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			limit := alone.Total() + hostWeights(m)
+			limit := alone.Total()
 			e := newEngine(t, m, b, Options{BatchTokens: 2048, MemoryLimit: limit})
 			a, err := adapter.New(adapter.Config{}, e.AdapterShapes(), 1)
 			if err != nil {
@@ -157,8 +172,8 @@ func TestBatchThatCannotFitIsRefused(t *testing.T) {
 			if _, err := e.Score(context.Background(), seqs[:1], answers, a, nil); err != nil {
 				t.Errorf("what fits is refused: %v", err)
 			}
-			if len(e.programs) != 1 {
-				t.Errorf("%d programs were made: the refused one too?", len(e.programs))
+			if len(e.programs) != 3 { // begin, forward and score
+				t.Errorf("%d programs were made: those of the refused batch too?", len(e.programs))
 			}
 
 			_, err = New(context.Background(), m, b, Options{MemoryLimit: 1 << 20})
@@ -166,11 +181,11 @@ func TestBatchThatCannotFitIsRefused(t *testing.T) {
 		})
 	}
 	_ = newEngine(t, m, backends(t)["go"], Options{MemoryLimit: -1})
-	err := CheckMemory(llama7B(32), Work{DType: "f32", Rows: 1, RowTokens: 64, Train: true}, 0, 20e9)
+	err := CheckMemory(llama7B(32), Work{DType: "f32", Rows: 1, RowTokens: 64, Train: true}, 20e9)
 	refused(t, err, "training on a row of 64 tokens", "the limit is 20.00 GB", "take bf16 instead of f32")
-	err = CheckMemory(llama7B(32), Work{DType: "f32", Rows: 1, RowTokens: 1 << 20}, 0, 64e9)
+	err = CheckMemory(llama7B(32), Work{DType: "f32", Rows: 1, RowTokens: 1 << 20}, 64e9)
 	refused(t, err, "64.00 GB", "lower row_tokens from 1048576")
-	if err := CheckMemory(llama7B(32), Work{DType: "f32", Rows: 1, RowTokens: 1 << 20}, 0, 0); err != nil {
+	if err := CheckMemory(llama7B(32), Work{DType: "f32", Rows: 1, RowTokens: 1 << 20}, 0); err != nil {
 		t.Errorf("without a limit: %v", err)
 	}
 }

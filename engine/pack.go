@@ -93,31 +93,34 @@ func pack(seqs []prompt.Sequence, p packing) []*batch {
 	return out
 }
 
-// packLong packs into single rows of up to batchTokens.
+// packLong packs into single rows of up to batchTokens. Where all fit a few of them, the rows are about even, and as long as
+// that takes; a long list gets full rows, which one program serves.
 func packLong(seqs []prompt.Sequence, r reach, p packing) []*batch {
 	full := p.batchTokens
-	total := r.header
+	total := 0
 	for i := range seqs {
 		total += len(seqs[i].Tokens) - r.header
 		full = max(full, powerOfTwo(len(seqs[i].Tokens), p.batchTokens))
 	}
-	least := p.rowTokens
-	if p.shrink {
-		least = smallestRow
+	even := p.shrink || !p.wide
+	share := full
+	if even {
+		rows := (total + full - r.header - 1) / max(1, full-r.header)
+		share = (total+rows-1)/max(1, rows) + r.header
 	}
 	var out []*batch
 	var current row
 	flush := func() {
-		time := min(full, powerOfTwo(current.used, least))
-		if small := p.shrink && total <= full; p.wide && !small {
-			time = full
+		time := full
+		if even {
+			time = min(full, rowLength(current.used))
 		}
 		out = append(out, layOut(seqs, []*row{{members: current.members}}, 1, time, r))
 		current = row{}
 	}
 	for i := range seqs {
 		n := len(seqs[i].Tokens) - r.header
-		if len(current.members) > 0 && current.used+n > full {
+		if len(current.members) > 0 && (current.used+n > full || current.used >= share) {
 			flush()
 		}
 		if len(current.members) == 0 {
@@ -130,6 +133,16 @@ func packLong(seqs []prompt.Sequence, r reach, p packing) []*batch {
 		flush()
 	}
 	return out
+}
+
+// rowLength is the length of a row that holds so many tokens: every length is compiled for, so there are few: a power of two up to
+// coarse, and then a multiple of grain.
+func rowLength(tokens int) int {
+	const coarse, grain = 512, 128
+	if n := powerOfTwo(tokens, smallestRow); n <= coarse {
+		return n
+	}
+	return (tokens + grain - 1) / grain * grain
 }
 
 func totalTokens(seqs []prompt.Sequence) int {

@@ -2,107 +2,159 @@ package engine
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"lsat/adapter"
 	"lsat/backbone"
 )
 
-// signature is what decides a compiled program besides its shapes: its layers, which factors there are, their scale, and how it trains.
+// stage is a part of a batch's way through the model that is one compiled program. Layers have the same shapes, so that one program
+// of a stage serves them all: compiling takes a thirtieth of what it would take for thirty layers in one program, what is kept for
+// the way back is what the stages hand on, and a new batch shape is cheap.
+type stage string
+
+const (
+	// begin: embedding table, tokens, the rows' four tables -> hidden states, and a Sight's three nodes for every kind of layer.
+	begin stage = "begin"
+	// resume: the rows' four tables -> a Sight's nodes for every kind of layer; hidden states are there already.
+	resume stage = "resume"
+	// forward: layer, sight, hidden states, seed -> hidden states, and what is kept.
+	forward stage = "forward"
+	// score: the last layer and its sight, hidden states, seed, targets, heads, final norm -> log-odds.
+	score stage = "score"
+	// turn: the same, labels, weights, offsets -> loss, the gradient of the hidden states, the factors' gradients.
+	turn stage = "turn"
+	// backward: layer, sight, seed, what was kept, gradient of the result -> gradient of the hidden states, the factors' gradients.
+	backward stage = "backward"
+)
+
+// signature is what decides a compiled program, besides the factors' ranks and the number of targets.
 type signature struct {
-	from    int // the layer that it starts at, with hidden states instead of tokens where that is not 0
-	until   int // the layer whose input it returns; 0 means that it goes to the end and returns log-odds
-	band    backbone.Band
-	keys    string
-	scale   float64
-	train   bool
-	dropout float64
+	stage      stage
+	rows, time int
+	band       backbone.Band
+	weights    string // names of the layer's weights
+	modules    string // names of its adapted modules
+	scale      float64
+	dropout    float64
+	keep       bool // a forward stage returns what the way back needs
 }
 
-// program returns the executor for an adapter's layout; it compiles once for every batch shape that it meets.
-func (e *Engine) program(keys []adapter.Key, sig signature) (*graph.Exec, error) {
+// program returns the executor for a signature; it compiles when it is first called.
+func (e *Engine) program(sig signature) (*graph.Exec, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if p, ok := e.programs[sig]; ok {
 		return p, nil
 	}
 	p, err := graph.NewExec(e.backend, func(args []*graph.Node) []*graph.Node {
-		return e.build(args, keys, sig)
+		b := builder{sig: sig, args: args, transformer: &backbone.Transformer{
+			Config: e.model.Config, DType: e.dtype, Batch: sig.rows, Time: sig.time, Band: sig.band}}
+		return b.build()
 	})
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	p.SetMaxCache(-1)
-	p.WithName("lsat")
+	p.WithName("lsat " + string(sig.stage))
 	e.programs[sig] = p
 	return p, nil
 }
 
-// build is the graph of one program. Its arguments are, in order: the weights of its layers, the adapter's factors (A, B per key), the
-// batch with, for a program that starts above the embedding, hidden states and, for training, labels, weights, offsets and the
-// dropout seed. A scoring program returns log-odds; a training program the summed loss and the factors' gradients in the order of the
-// arguments.
-func (e *Engine) build(args []*graph.Node, keys []adapter.Key, sig signature) []*graph.Node {
-	next := func() *graph.Node {
-		n := args[0]
-		args = args[1:]
-		return n
+// builder turns a program's arguments, in the order of its stage, into its results.
+type builder struct {
+	sig         signature
+	args        []*graph.Node
+	transformer *backbone.Transformer
+}
+
+func (b *builder) next() *graph.Node {
+	n := b.args[0]
+	b.args = b.args[1:]
+	return n
+}
+
+func (b *builder) build() []*graph.Node {
+	tr := b.transformer
+	switch b.sig.stage {
+	case begin:
+		embed, tokens := b.next(), b.next()
+		return append([]*graph.Node{tr.Embed(embed, tokens)}, b.sights()...)
+	case resume:
+		return b.sights()
 	}
-	tr := &backbone.Transformer{
-		Config: e.model.Config, DType: e.dtype, Weights: map[string]*graph.Node{},
-		Adapter: map[adapter.Key]backbone.LoRA{}, Scale: sig.scale,
+	l, s := b.layer(), b.sight()
+	switch b.sig.stage {
+	case forward:
+		x := b.next()
+		l.Dropout.Seed = b.next()
+		y, kept := tr.Forward(l, s, x)
+		if !b.sig.keep {
+			return []*graph.Node{y}
+		}
+		return append([]*graph.Node{y}, kept.Nodes()[1:]...) // what came in is held already
+	case backward:
+		l.Dropout.Seed = b.next()
+		dx := b.args[len(b.args)-1]
+		d, grads := tr.Backward(l, s, backbone.KeptOf(b.args[:len(b.args)-1]), dx)
+		return append([]*graph.Node{d}, b.factorsOf(grads)...)
 	}
-	for _, i := range e.weights.between(sig.from, sig.until) {
-		tr.Weights[e.weights.names[i]] = next()
-	}
-	for _, k := range keys {
-		tr.Adapter[k] = backbone.LoRA{A: next(), B: next()}
-	}
-	in := backbone.Inputs{Tokens: next(), Positions: next(), Segments: next(), Steps: next(), Lowest: next(), Targets: next(), Heads: next(), Band: sig.band}
-	if sig.until > 0 {
-		return []*graph.Node{tr.HiddenStates(in, sig.until)}
-	}
-	if in.From = sig.from; in.From > 0 {
-		in.Hidden = next()
-	}
-	if !sig.train {
-		logOdds, _ := tr.LogOdds(in)
+	x := b.next()
+	l.Dropout.Seed = b.next()
+	l.Targets = b.next()
+	heads, norm := b.next(), b.next()
+	y, kept := tr.Forward(l, s, x)
+	logOdds, logits := tr.Answer(norm, y, heads)
+	if b.sig.stage == score {
 		return []*graph.Node{logOdds}
 	}
-	labels, weights, offsets, seed := next(), next(), next(), next()
-	tr.Dropout = backbone.Dropout{Rate: sig.dropout, Seed: seed}
-	logOdds, tape := tr.LogOdds(in)
+	labels, weights, offsets := b.next(), b.next(), b.next()
 	loss, d := backbone.Loss(graph.Add(logOdds, offsets), labels, weights)
-	grads := tr.Gradients(tape, d)
-	out := []*graph.Node{loss}
-	for _, k := range keys {
-		g, ok := grads[k]
-		if !ok {
-			panic(fmt.Errorf("the model has no projection for %s", k))
-		}
-		out = append(out, g.A, g.B)
+	dx, grads := tr.Backward(l, s, kept, tr.AnswerBack(norm, y, heads, logits, d))
+	return append([]*graph.Node{loss, dx}, b.factorsOf(grads)...)
+}
+
+// layer takes a layer's weights and factors.
+func (b *builder) layer() *backbone.Layer {
+	l := &backbone.Layer{Weights: map[string]*graph.Node{}, Adapter: map[string]backbone.LoRA{}, Scale: b.sig.scale,
+		Dropout: backbone.Dropout{Rate: b.sig.dropout}}
+	for _, name := range strings.Fields(b.sig.weights) {
+		l.Weights[name] = b.next()
+	}
+	for _, m := range strings.Fields(b.sig.modules) {
+		l.Adapter[m] = backbone.LoRA{A: b.next(), B: b.next()}
+	}
+	return l
+}
+
+func (b *builder) sight() backbone.Sight {
+	return backbone.Sight{Cos: b.next(), Sin: b.next(), Mask: b.next()}
+}
+
+func (b *builder) sights() []*graph.Node {
+	rows := backbone.Rows{Positions: b.next(), Segments: b.next(), Steps: b.next(), Lowest: b.next()}
+	var out []*graph.Node
+	for kind := range b.transformer.Config.Kinds() {
+		s := b.transformer.Sight(rows, kind)
+		out = append(out, s.Cos, s.Sin, s.Mask)
 	}
 	return out
 }
 
-// arguments are the batch's tensors in the order that build expects, without hidden states.
-func (b *batch) arguments(heads []float32) []any {
-	grid := func(v []int32) any { return tensors.FromFlatDataAndDimensions(v, b.rows, b.time) }
-	return []any{grid(b.tokens), grid(b.positions), grid(b.segments), grid(b.steps), grid(b.lowest),
-		tensors.FromFlatDataAndDimensions(b.targets, len(b.targets)),
-		tensors.FromFlatDataAndDimensions(heads, 2, len(heads)/2)}
-}
-
-// lessons are the further arguments of training.
-func (b *batch) lessons(seed uint32) []any {
-	return []any{
-		tensors.FromFlatDataAndDimensions(b.labels, len(b.labels)),
-		tensors.FromFlatDataAndDimensions(b.weights, len(b.weights)),
-		tensors.FromFlatDataAndDimensions(b.offsets, len(b.offsets)),
-		tensors.FromScalar(seed)}
+// factorsOf lists gradients in the order of the factors.
+func (b *builder) factorsOf(grads map[string]backbone.LoRA) []*graph.Node {
+	var out []*graph.Node
+	for _, m := range strings.Fields(b.sig.modules) {
+		g, ok := grads[m]
+		if !ok {
+			panic(fmt.Errorf("the model has no projection for %s", m))
+		}
+		out = append(out, g.A, g.B)
+	}
+	return out
 }
 
 func release(ts ...any) {

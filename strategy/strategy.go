@@ -109,7 +109,8 @@ var makers = map[string]func(Options) Strategy{
 	"full":               func(Options) Strategy { return full{} },
 	"replay":             func(o Options) Strategy { return replay{o} },
 	"no-update":          func(o Options) Strategy { return noUpdate{o.First} },
-	"zero-shot":          func(Options) Strategy { return zeroShot{} },
+	InContext:            func(Options) Strategy { return inContext{InContext} },
+	zeroShotName:         func(Options) Strategy { return inContext{zeroShotName} },
 	"lsat-ensemble-full": func(Options) Strategy { return ensembleFull{} },
 	"lsat-fusion":        func(o Options) Strategy { return fusion{"lsat-fusion", FusePaper, o.LongPeriods} },
 	"lsat-fusion-peft":   func(o Options) Strategy { return fusion{"lsat-fusion-peft", FusePEFT, o.LongPeriods} },
@@ -144,7 +145,7 @@ func New(name string, o Options) (Strategy, error) {
 	if o.LongPeriods == 0 {
 		o.LongPeriods = 10
 	}
-	if base, ok := baseName(name); ok && base != "zero-shot" {
+	if base, ok := baseName(name); ok && !trainsNothing(base) {
 		s, err := New(base, o)
 		if err != nil || strings.HasSuffix(base, OnPrior) {
 			return nil, fmt.Errorf("%w %q: there are %s, each also with %s", ErrUnknown, name, strings.Join(Names(), ", "), OnPrior)

@@ -61,6 +61,8 @@ func TestRules(t *testing.T) {
 		{"short-old-1+prior", 3, "single D2~"},
 		{"no-update", 10, "single D10"},
 		{"no-update", 13, "single D10"},
+		{"in-context", 10, "bare"},
+		{"in-context", 13, "bare"},
 		{"zero-shot", 13, "bare"},
 		{"lsat-ensemble-10", 10, "ensemble D0-D9 D10"},
 		{"lsat-ensemble-10", 13, "ensemble D0-D9 D13"},
@@ -217,7 +219,7 @@ func TestTooEarly(t *testing.T) {
 
 func TestUnknown(t *testing.T) {
 	for _, name := range []string{"", "shorts", "lsat-ensemble-", "lsat-ensemble-0", "lsat-ensemble-x", "lsat-ensemble-07", "lsat-ensemble-N",
-		"short-old-", "short-old-0", "short-old-N", "+prior", "zero-shot+prior", "short+prior+prior", "shorts+prior"} {
+		"short-old-", "short-old-0", "short-old-N", "+prior", "zero-shot+prior", "in-context+prior", "short+prior+prior", "shorts+prior"} {
 		if _, err := New(name, Options{}); !errors.Is(err, ErrUnknown) {
 			t.Errorf("%q: error %v", name, err)
 		}

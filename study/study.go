@@ -183,7 +183,7 @@ func (x *executor) step(ctx context.Context, s step, seed uint64) error {
 	}
 	c := cell{
 		Seed: seed, Strategy: s.strategy.Name(), Role: "strategy", Period: s.test(), Update: s.update, Kind: string(s.combo.Kind),
-		Keys: o.keys, Weight: o.weight, Coefficients: o.coefficients, ValidAUC: o.validAUC, samples: x.lists.test(s.test()).samples(), odds: o.test,
+		Keys: o.keys, Weight: o.weight, Coefficients: o.coefficients, Curve: o.curve, ValidAUC: o.validAUC, samples: x.lists.test(s.test()).samples(), odds: o.test,
 	}
 	if err := x.store.cell(x.in.Stream, c); err != nil {
 		return err

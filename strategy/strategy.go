@@ -58,6 +58,8 @@ type Combination struct {
 	Names []string
 	// Valid is the period whose validation part chooses the weight of a two-part kind. It is always the period of the update.
 	Valid int
+	// Gated lets the coefficients of Stack vary with features of the sample, as far as Past teaches how.
+	Gated bool
 	// Past is what the coefficients of Stack are fitted on, oldest first; where it is empty, the validation part of Valid.
 	Past []Served
 }
@@ -115,9 +117,12 @@ var makers = map[string]func(Options) Strategy{
 	"lsat-fusion":        func(o Options) Strategy { return fusion{"lsat-fusion", FusePaper, o.LongPeriods} },
 	"lsat-fusion-peft":   func(o Options) Strategy { return fusion{"lsat-fusion-peft", FusePEFT, o.LongPeriods} },
 	"lsat-fusion-exact":  func(o Options) Strategy { return fusion{"lsat-fusion-exact", FuseExact, o.LongPeriods} },
-	"lsat-stack":         func(o Options) Strategy { return stack{"lsat-stack", true, true, o} },
-	"lsat-stack-long":    func(o Options) Strategy { return stack{"lsat-stack-long", true, false, o} },
-	"lsat-stack-short":   func(o Options) Strategy { return stack{"lsat-stack-short", false, true, o} },
+	"lsat-stack":         func(o Options) Strategy { return stack{name: "lsat-stack", long: true, short: true, o: o} },
+	"lsat-stack-gated": func(o Options) Strategy {
+		return stack{name: "lsat-stack-gated", long: true, short: true, gated: true, o: o}
+	},
+	"lsat-stack-long":  func(o Options) Strategy { return stack{name: "lsat-stack-long", long: true, o: o} },
+	"lsat-stack-short": func(o Options) Strategy { return stack{name: "lsat-stack-short", short: true, o: o} },
 }
 
 // numbered are the strategies whose names end with a number of periods.

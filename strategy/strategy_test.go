@@ -26,6 +26,9 @@ func served(t *testing.T, name string, o Options, update int) string {
 		t.Errorf("%s at %d chooses its weight on period %d", name, update, c.Valid)
 	}
 	words := []string{string(c.Kind)}
+	if c.Gated {
+		words = append(words, "gated")
+	}
 	for _, j := range c.Parts {
 		words = append(words, j.ID())
 	}
@@ -73,6 +76,7 @@ func TestRules(t *testing.T) {
 		{"lsat-fusion-exact", 13, "fuse-exact D0-D9 D13"},
 		{"lsat-stack", 10, "stack D0-D9 D10"},
 		{"lsat-stack", 12, "stack D0-D9 D12 | D0-D9 D10 on D11 | D0-D9 D11 on D12"},
+		{"lsat-stack-gated", 12, "stack gated D0-D9 D12 | D0-D9 D10 on D11 | D0-D9 D11 on D12"},
 		{"lsat-stack-long", 11, "stack D0-D9 | D0-D9 on D11"},
 		{"lsat-stack-short", 11, "stack D11 | D10 on D11"},
 		{"short+prior", 13, "single D13~"},

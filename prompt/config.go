@@ -55,6 +55,15 @@ type Config struct {
 	// Untitled stands for a title that is empty or only white space. Default "untitled".
 	Untitled string `json:"untitled,omitempty" yaml:"untitled,omitempty" koanf:"untitled"`
 
+	// Popularity tells of an item how it was received before: "(liked by 72% of 310 viewers)", by all ratings before the period of the sample
+	// began (in the first period, before the sample). A tallrec prompt says so of the target, a stream of each item, which was a target or could be.
+	// The text stands at {popularity} in Prompt or Item, whose defaults then have it behind {title}. Default false.
+	Popularity bool `json:"popularity,omitempty" yaml:"popularity,omitempty" koanf:"popularity"`
+	// Rated is that text, with {share} in per cent and {count}, and Unrated the one where nobody has rated the item. Defaults DefaultRated
+	// and DefaultUnrated.
+	Rated   string `json:"rated,omitempty" yaml:"rated,omitempty" koanf:"rated"`
+	Unrated string `json:"unrated,omitempty" yaml:"unrated,omitempty" koanf:"unrated"`
+
 	// Prompt is the whole text of a tallrec prompt up to the answer, with {liked} and {disliked} (the history's titles, oldest
 	// first) and {title} (the target's). Default DefaultPrompt.
 	Prompt string `json:"prompt,omitempty" yaml:"prompt,omitempty" koanf:"prompt"`
@@ -97,6 +106,12 @@ const (
 	DefaultItem   = " {title}: {label}"
 )
 
+// DefaultRated and DefaultUnrated are the texts of Config.Popularity.
+const (
+	DefaultRated   = " (liked by {share}% of {count} viewers)"
+	DefaultUnrated = " (no viewers yet)"
+)
+
 func orDefault(s *string, value string) {
 	if *s == "" {
 		*s = value
@@ -109,6 +124,9 @@ func (c Config) resolve() (Config, error) {
 	orDefault(&c.Noun, "movie")
 	orDefault(&c.Verb, "like")
 	orDefault(&c.Untitled, "untitled")
+	if err := c.resolvePopularity(); err != nil {
+		return c, err
+	}
 	var err error
 	switch c.Template {
 	case TallRec:
@@ -140,13 +158,13 @@ func (c *Config) resolveTallRec() error {
 	orDefault(&c.Title, Published)
 	orDefault(&c.Yes, "Yes.")
 	orDefault(&c.No, "No.")
-	orDefault(&c.Prompt, DefaultPrompt)
+	orDefault(&c.Prompt, c.withPopularity(DefaultPrompt, `"{title}"`))
 	orDefault(&c.Listed, `"{title}"`)
 	orDefault(&c.Between, ", ")
 	if c.MaxTokens == 0 {
 		c.MaxTokens = 512
 	}
-	if err := checkText("prompt", c.Prompt, "{title}", "{liked}", "{disliked}"); err != nil {
+	if err := checkText("prompt", c.Prompt, c.asked("{title}", "{liked}", "{disliked}")...); err != nil {
 		return err
 	}
 	return checkText("listed", c.Listed, "{title}")
@@ -160,7 +178,7 @@ func (c *Config) resolveStream() error {
 	orDefault(&c.Yes, "Yes")
 	orDefault(&c.No, "No")
 	orDefault(&c.Header, DefaultHeader)
-	orDefault(&c.Item, DefaultItem)
+	orDefault(&c.Item, c.withPopularity(DefaultItem, "{title}"))
 	if c.MaxTokens == 0 {
 		c.MaxTokens = 1024
 	}
@@ -176,13 +194,33 @@ func (c *Config) resolveStream() error {
 	if err := checkText("header", c.Header); err != nil {
 		return err
 	}
-	if err := checkText("item", c.Item, "{title}", "{label}"); err != nil {
+	if err := checkText("item", c.Item, c.asked("{title}", "{label}")...); err != nil {
 		return err
 	}
-	if strings.Index(c.Item, "{label}") < strings.Index(c.Item, "{title}") {
-		return fmt.Errorf("prompt: item: %q has {label} before {title}, so the answer would precede the question", c.Item)
+	label, title, told := strings.Index(c.Item, "{label}"), strings.Index(c.Item, "{title}"), strings.Index(c.Item, "{popularity}")
+	if label < title || label < told {
+		return fmt.Errorf("prompt: item: %q has {label} before {title} or {popularity}, so the answer would precede the question", c.Item)
+	}
+	if c.Popularity && told < title {
+		return fmt.Errorf("prompt: item: %q has {popularity} before {title}", c.Item)
 	}
 	return nil
+}
+
+// withPopularity puts the popularity behind a part of a default text.
+func (c Config) withPopularity(text, behind string) string {
+	if !c.Popularity {
+		return text
+	}
+	return strings.Replace(text, behind, behind+"{popularity}", 1)
+}
+
+// asked are the placeholders that the text of a question wants.
+func (c Config) asked(placeholders ...string) []string {
+	if c.Popularity {
+		placeholders = append(placeholders, "{popularity}")
+	}
+	return placeholders
 }
 
 var placeholder = regexp.MustCompile(`\{[a-z]+\}`)

@@ -11,8 +11,8 @@ import (
 // streaming is the template of long runs: a header, up to ten history items with their labels, then many targets of the same user,
 // each followed by its own label, which is history for the next (compare the streaming prompts of DTI, arXiv 2503.01001).
 //
-// Three kinds of pieces are encoded, each alone and once: the header, an item up to its label (once for each title), and the two
-// labels. A sequence is their ids in a row, so the ids of an item never depend on its neighbours. A space before {label} in
+// Three kinds of pieces are encoded, each alone and once: the header, an item up to its label (once for each title; where Config.Popularity is
+// told, in two pieces, the title's and the popularity's), and the two labels. A sequence is their ids in a row, so the ids of an item never depend on its neighbours. A space before {label} in
 // Config.Item belongs to the label, as tokenizers have it: " Yes" is one token. The answer is read at the last token before a label; the
 // last label of a sequence is left out, since no target comes after it.
 type streaming struct {
@@ -20,6 +20,9 @@ type streaming struct {
 	tok       Tokenizer
 	header    []int32
 	questions *titleCache[[]int32]
+	// told are the ids of what is said of an item's popularity, by its text, up to the label; questions then end before it.
+	told   *titleCache[[]int32]
+	counts popularities
 	// labels are the ids of a label and of what stands between it and the next item: [0] is No, [1] is Yes.
 	labels  [2][]int32
 	answers Answers
@@ -35,13 +38,16 @@ func newStream(cfg Config, tok Tokenizer) (Template, error) {
 	before, ask, after = words.Replace(before), words.Replace(ask), words.Replace(after)
 	bare := strings.TrimRight(ask, " ")
 	space := ask[len(bare):]
+	context := anchor + cfg.Untitled + bare
+	if cfg.Popularity {
+		bare, context = t.tell(bare)
+	}
 
 	// A question's context is what stands before it in a sequence: a label and what follows that.
 	t.questions = newTitleCache(func(title string) []int32 {
 		ids, _ := continuation(tok, anchor+cfg.Yes+after, before+cfg.titleForm(title)+bare)
 		return ids
 	})
-	context := anchor + cfg.Untitled + bare
 	for k, word := range []string{cfg.No, cfg.Yes} {
 		t.labels[k], _ = continuation(tok, context, space+word+after)
 	}
@@ -60,6 +66,7 @@ func newStream(cfg Config, tok Tokenizer) (Template, error) {
 func (t *streaming) Name() string     { return Stream }
 func (t *streaming) Hash() string     { return t.cfg.hash(t.tok) }
 func (t *streaming) Answers() Answers { return t.answers }
+func (t *streaming) Counts() bool     { return t.cfg.Popularity }
 
 // Sequences writes each user's samples as runs, ordered by their first sample. Events of the user between two samples that are not
 // asked for themselves stand there as history. A run ends, and another begins with its own history, where a sequence has
@@ -100,9 +107,13 @@ func (t *streaming) runs(stream *period.Stream, user int32, samples []int) ([]Se
 		history = min(history, window) // older items would be out of every target's sight
 	}
 	line := stream.Timeline(user)
+	var known *popularity
+	if t.cfg.Popularity {
+		known = t.counts.get(stream)
+	}
 	var out []Sequence
 	for len(samples) > 0 {
-		w := run{streaming: t, stream: stream, seq: Sequence{Window: int32(window), Header: len(t.header)}}
+		w := run{streaming: t, stream: stream, popularity: known, seq: Sequence{Window: int32(window), Header: len(t.header)}}
 		n, err := w.fill(line, samples, history)
 		if err != nil {
 			return nil, err
@@ -119,9 +130,10 @@ func (t *streaming) runs(stream *period.Stream, user int32, samples []int) ([]Se
 // run is one sequence being written.
 type run struct {
 	*streaming
-	stream *period.Stream
-	seq    Sequence
-	step   int32
+	stream     *period.Stream
+	popularity *popularity // nil where it is not told
+	seq        Sequence
+	step       int32
 }
 
 // fill writes the first of the samples with its history, then as many more as fit, and returns how many it wrote.
@@ -183,8 +195,13 @@ func (w *run) places(line []int32, sample int) (place, seen int) {
 	return place, seen + 1
 }
 
+// question is an item up to its label.
 func (w *run) question(event int32) []int32 {
-	return w.questions.get(w.stream.Set.Items[w.stream.Set.Interactions[event].Item].Title)
+	q := w.questions.get(w.stream.Set.Items[w.stream.Set.Interactions[event].Item].Title)
+	if w.popularity == nil {
+		return q
+	}
+	return slices.Concat(q, w.told.get(w.cfg.popularityText(w.popularity.of(w.stream, event))))
 }
 
 func (w *run) label(event int32) []int32 {

@@ -15,21 +15,22 @@ type tallRec struct {
 	tok     Tokenizer
 	answers Answers
 	titles  *titleCache[string]
+	counts  popularities
 	header  []int32 // the tokens that prompts begin with whatever their history
 }
 
 func newTallRec(cfg Config, tok Tokenizer) (Template, error) {
 	t := &tallRec{cfg: cfg, tok: tok}
 	t.titles = newTitleCache(cfg.titleForm)
-	ans, err := answers(tok, t.render(nil, nil, cfg.Untitled), cfg.Yes, cfg.No)
+	ans, err := answers(tok, t.render(nil, nil, cfg.Untitled, ""), cfg.Yes, cfg.No)
 	if err != nil {
 		return nil, err
 	}
 	t.answers = ans
 	// Where the constant words end depends on how what follows them is cut into tokens: a few very different titles tell.
-	t.header = withBOS(tok, tok.Encode(t.render(nil, nil, cfg.Untitled)))
+	t.header = withBOS(tok, tok.Encode(t.render(nil, nil, cfg.Untitled, "")))
 	for _, title := range []string{"A", "1", " z", "(", "'", "\u00e9"} {
-		for _, text := range []string{t.render([]string{title}, nil, title), t.render(nil, []string{title}, title)} {
+		for _, text := range []string{t.render([]string{title}, nil, title, ""), t.render(nil, []string{title}, title, "")} {
 			t.header = t.header[:common(t.header, withBOS(tok, tok.Encode(text)))]
 		}
 	}
@@ -48,10 +49,11 @@ func common(a, b []int32) int {
 func (t *tallRec) Name() string     { return TallRec }
 func (t *tallRec) Hash() string     { return t.cfg.hash(t.tok) }
 func (t *tallRec) Answers() Answers { return t.answers }
+func (t *tallRec) Counts() bool     { return t.cfg.Popularity }
 
 // render writes the prompt's text. All placeholders are replaced in one pass, so a title that looks like one stays as it is.
-func (t *tallRec) render(liked, disliked []string, title string) string {
-	words := t.cfg.words("{liked}", t.list(liked), "{disliked}", t.list(disliked), "{title}", title)
+func (t *tallRec) render(liked, disliked []string, title, popularity string) string {
+	words := t.cfg.words("{liked}", t.list(liked), "{disliked}", t.list(disliked), "{title}", title, "{popularity}", popularity)
 	return strings.NewReplacer(words...).Replace(t.cfg.Prompt)
 }
 
@@ -93,6 +95,10 @@ func (t *tallRec) Sequences(stream *period.Stream, samples []int) ([]Sequence, e
 func (t *tallRec) tokens(stream *period.Stream, i int) ([]int32, error) {
 	history := stream.History(i)
 	target := t.titles.get(stream.Set.Items[stream.Item(i)].Title)
+	told := ""
+	if t.cfg.Popularity {
+		told = t.cfg.popularityText(t.counts.get(stream).of(stream, stream.Samples[i].Event))
+	}
 	for {
 		var liked, disliked []string
 		for _, e := range history {
@@ -103,7 +109,7 @@ func (t *tallRec) tokens(stream *period.Stream, i int) ([]int32, error) {
 				disliked = append(disliked, title)
 			}
 		}
-		ids := withBOS(t.tok, t.tok.Encode(t.render(liked, disliked, target)))
+		ids := withBOS(t.tok, t.tok.Encode(t.render(liked, disliked, target, told)))
 		if len(ids) <= t.cfg.MaxTokens {
 			return ids, nil
 		}

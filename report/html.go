@@ -15,6 +15,8 @@ var pageText string
 
 var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"auc":   number,
+	"at":    func(v float64) string { return fmt.Sprintf("%.1f", v) },
+	"plus":  func(v, by float64) float64 { return v + by },
 	"short": func(key string) string { return key[:min(12, len(key))] },
 	"spec": func(j study.Job) (string, error) {
 		b, err := json.MarshalIndent(j.Spec, "", "  ")
@@ -34,7 +36,7 @@ func HTML(w io.Writer, r *study.Results) error {
 		return fmt.Errorf("report: %w", err)
 	}
 	err = page.Execute(w, map[string]any{
-		"Results": r, "Summary": s, "Header": t.header, "Table": t.rows, "Notes": s.notes(r), "Weights": s.weights(), "Plot": s.plot(), "Config": string(config),
+		"Results": r, "Summary": s, "Header": t.header, "Table": t.rows, "Notes": s.notes(r), "Weights": s.weights(), "Figures": s.figures(r), "Config": string(config),
 	})
 	if err != nil {
 		return fmt.Errorf("report: %w", err)

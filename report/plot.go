@@ -3,95 +3,156 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"lsat/metric"
+	"lsat/study"
 )
 
-// plot is the AUC of every period with its interval, as coordinates of an SVG.
-type plot struct {
-	Width, Height int
-	Lines         []plotLine
-	X, Y          []tick
+// figures are all plots of a run that its results have the numbers for.
+func (s *Summary) figures(r *study.Results) []figure {
+	figures := []figure{s.perPeriod(), s.everyModel(), s.warmAndCold(r.Curves.Groups), s.warmOnLast(r.Curves.Groups), s.reliability(r.Curves.Reliability)}
+	figures = append(figures, s.mergeWeights(r.Curves.Weights)...)
+	return slices.DeleteFunc(figures, func(f figure) bool { return len(f.Charts) == 0 })
 }
 
-type plotLine struct {
-	Name, Color, Points string
-	Dashed              bool
-	Marks               []mark
-	// LegendY is where the line's name stands.
-	LegendY float64
+// wide is the frame of a chart with a legend beside it.
+func wide() chart { return chart{Width: 960, Height: 420, Left: 60, Right: 720, Top: 20, Bottom: 380} }
+
+// drawn is the interval of an AUC as far as an AUC can go.
+func drawn(e metric.Estimate) (low, high float64) {
+	low, high = e.Interval(level)
+	return max(0, low), min(1, high)
 }
 
-// mark is a point with its interval; Text says what it is.
-type mark struct {
-	X, Y, Low, High float64
-	Text            string
-}
-
-type tick struct {
-	At   float64
-	Text string
-}
-
-// colors are distinguishable for most readers (Okabe and Ito's palette, then darker ones).
-var colors = []string{"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "currentColor", "#7F3C8D", "#80550F", "#3B6E3B", "#888888"}
-
-const (
-	plotLeft, plotRight, plotTop, plotBottom = 60.0, 720.0, 20.0, 380.0
-	plotWidth, plotHeight                    = 960, 420
-)
-
-// plot lays the summary out. Rows are shifted a little, so that their intervals do not hide each other.
-func (s *Summary) plot() plot {
-	p := plot{Width: plotWidth, Height: plotHeight}
-	lowest, highest := math.Inf(1), math.Inf(-1)
-	for _, r := range s.Rows {
-		for _, e := range r.Period {
-			low, high := e.Interval(level)
-			lowest, highest = min(lowest, low), max(highest, high)
+// span is what the intervals of the estimates reach over.
+func span(estimates ...metric.Estimate) (lo, hi float64) {
+	lo, hi = math.Inf(1), math.Inf(-1)
+	for _, e := range estimates {
+		if low, high := drawn(e); low <= high {
+			lo, hi = min(lo, low), max(hi, high)
 		}
 	}
-	if len(s.Periods) == 0 || !(highest > lowest) {
-		return p
+	return lo, hi
+}
+
+func interval(e metric.Estimate) string {
+	low, high := e.Interval(level)
+	return fmt.Sprintf("%.4f [%.4f, %.4f]", e.Value, low, high)
+}
+
+// upright is a mark with its interval in a chart whose values go up.
+func upright(y axis, x float64, e metric.Estimate, text string) mark {
+	low, high := drawn(e)
+	return mark{X: x, Y: y.at(e.Value), Bar: true, X1: x, X2: x, Y1: y.at(low), Y2: y.at(high), Text: text}
+}
+
+// perPeriod is the AUC of every row on every test period (the paper's Figure 5). Rows are shifted a little, so that their intervals do not
+// hide each other.
+func (s *Summary) perPeriod() figure {
+	c := wide()
+	c.Label = "AUC of every strategy on every test period, with 95% intervals"
+	var all []metric.Estimate
+	for _, r := range s.Rows {
+		for _, e := range r.Period {
+			all = append(all, e)
+		}
 	}
-	step := niceStep(highest - lowest)
-	lowest, highest = math.Floor(lowest/step)*step, math.Ceil(highest/step)*step
-	y := func(v float64) float64 { return plotBottom - (v-lowest)/(highest-lowest)*(plotBottom-plotTop) }
-	width := (plotRight - plotLeft) / float64(len(s.Periods))
-	x := func(k, row int) float64 {
-		shift := (float64(row)+.5)/float64(len(s.Rows)) - .5
-		return plotLeft + width*(float64(k)+.5+.6*shift)
+	lo, hi := span(all...)
+	y, ok := newAxis(lo, hi, c.Bottom, c.Top)
+	if !ok {
+		return figure{}
 	}
-	for i := 0; lowest+float64(i)*step <= highest+step/2; i++ {
-		v := lowest + float64(i)*step
-		p.Y = append(p.Y, tick{y(v), fmt.Sprintf("%.3g", v)})
-	}
+	width := (c.Right - c.Left) / float64(len(s.Periods))
+	c.Y = y.ticks()
 	for k, t := range s.Periods {
-		p.X = append(p.X, tick{plotLeft + width*(float64(k)+.5), fmt.Sprintf("D%d", t)})
+		c.X = append(c.X, tick{c.Left + width*(float64(k)+.5), fmt.Sprintf("D%d", t)})
 	}
 	for i, r := range s.Rows {
-		l := plotLine{Name: r.Name, Color: colors[i%len(colors)], Dashed: r.Reference, LegendY: plotTop + 12 + 20*float64(i)}
+		l := plotLine{Name: r.Name, Class: class(i), Dashed: r.Reference, LegendY: c.legend(i)}
+		shift := (float64(i)+.5)/float64(len(s.Rows)) - .5
 		for k, t := range s.Periods {
 			e, ok := r.Period[t]
 			if !ok {
 				continue
 			}
-			low, high := e.Interval(level)
-			m := mark{x(k, i), y(e.Value), y(low), y(high), fmt.Sprintf("%s on D%d: %.4f [%.4f, %.4f]", r.Name, t, e.Value, low, high)}
+			m := upright(y, c.X[k].At+width*.6*shift, e, fmt.Sprintf("%s on D%d: %s", r.Name, t, interval(e)))
+			m.Hollow = i >= colors // a color that comes a second time
+			l.join(m.X, m.Y)
 			l.Marks = append(l.Marks, m)
-			l.Points += fmt.Sprintf("%.1f,%.1f ", m.X, m.Y)
 		}
-		p.Lines = append(p.Lines, l)
+		c.Lines = append(c.Lines, l)
 	}
-	p.Height = max(p.Height, int(plotTop)+20*len(s.Rows)+20)
-	return p
+	c.Height = max(c.Height, int(c.Top)+20*len(s.Rows)+20)
+	return figure{Title: "AUC per test period", Charts: []chart{c}}
 }
 
-// niceStep is a round step that cuts a span into about six.
-func niceStep(span float64) float64 {
-	base := math.Pow(10, math.Floor(math.Log10(span/6)))
-	for _, m := range []float64{1, 2, 5} {
-		if span/(m*base) <= 7 {
-			return m * base
+// everyModel is the short-term adapter of every period on the last test period (the paper's Figure 2): how a model ages. It takes the rows
+// short and short-old-K; what else serves there for comparison is drawn across.
+func (s *Summary) everyModel() figure {
+	if len(s.Periods) == 0 {
+		return figure{}
+	}
+	last := s.Periods[len(s.Periods)-1]
+	models := map[int]metric.Estimate{} // by the period that they were trained on
+	across := map[string]metric.Estimate{}
+	var all []metric.Estimate
+	for _, r := range s.Rows {
+		e, ok := r.Period[last]
+		if !ok {
+			continue
+		}
+		age, old := strings.CutPrefix(r.Name, "short-old-")
+		k, err := strconv.Atoi(age)
+		switch {
+		case old && err == nil:
+			models[last-1-k] = e
+		case r.Name == "short":
+			models[last-1] = e
+		case r.Name == "long" || r.Name == s.CompareTo:
+			across[r.Name] = e
+		default:
+			continue
+		}
+		all = append(all, e)
+	}
+	lo, hi := span(all...)
+	c := wide()
+	y, ok := newAxis(lo, hi, c.Bottom, c.Top)
+	if len(models) < 2 || !ok {
+		return figure{}
+	}
+	c.Label = fmt.Sprintf("AUC on D%d of the short-term adapter of every period", last)
+	c.XText = "the one period that the adapter was trained on"
+	c.Y = y.ticks()
+	first := last
+	for t := range models {
+		first = min(first, t)
+	}
+	width := (c.Right - c.Left) / float64(last-first)
+	l := plotLine{Name: "short-term adapter", Class: class(0), LegendY: c.legend(0)}
+	for t := first; t < last; t++ {
+		x := c.Left + width*(float64(t-first)+.5)
+		c.X = append(c.X, tick{x, fmt.Sprintf("D%d", t)})
+		if e, ok := models[t]; ok {
+			l.join(x, y.at(e.Value))
+			l.Marks = append(l.Marks, upright(y, x, e, fmt.Sprintf("trained on D%d: %s on D%d", t, interval(e), last)))
 		}
 	}
-	return 10 * base
+	c.Lines = append(c.Lines, l)
+	for _, r := range s.Rows {
+		if e, ok := across[r.Name]; ok {
+			i := len(c.Lines)
+			l := plotLine{Name: r.Name, Class: class(i), Dashed: true, LegendY: c.legend(i), Text: fmt.Sprintf("%s on D%d: %s", r.Name, last, interval(e))}
+			l.join(c.Left, y.at(e.Value))
+			l.join(c.Right, y.at(e.Value))
+			c.Lines = append(c.Lines, l)
+		}
+	}
+	return figure{
+		Title: fmt.Sprintf("Every period's model on D%d", last), Charts: []chart{c},
+		Note: "How a model ages: the adapters of short and short-old-K, all on the same last test period, with 95% intervals.",
+	}
 }

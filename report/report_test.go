@@ -185,6 +185,17 @@ func TestCoefficientsAreAveragedOverSeeds(t *testing.T) {
 	}
 }
 
+// One seed's stack may have a gate where another's has none.
+func TestCoefficientsOfOneGateOfTwo(t *testing.T) {
+	plain := []study.Coefficient{{Part: "prior", Value: 1}, {Part: "long", Value: .5}}
+	gated := []study.Coefficient{{Part: "prior", Value: .8}, {Part: "long", Value: .1}, {Part: "long", Value: .3, By: "pause"}}
+	for _, seeds := range [][][]study.Coefficient{{plain, gated}, {gated, plain}} {
+		if got := study.CoefficientsText(meanCoefficients(seeds)); got != "prior 0.90, long 0.30, long by pause 0.15" {
+			t.Errorf("%s", got)
+		}
+	}
+}
+
 func TestLaTeXTable(t *testing.T) {
 	var b bytes.Buffer
 	if err := LaTeX(&b, results()); err != nil {

@@ -218,13 +218,22 @@ func about(name string, c study.Config) string {
 	return study.AboutReference(name)
 }
 
-// meanCoefficients averages the coefficients of stacks of the same parts.
+// meanCoefficients averages the coefficients of stacks of the same parts. A seed without a gate has 0 for what a gate adds.
 func meanCoefficients(seeds [][]study.Coefficient) []study.Coefficient {
-	out := slices.Clone(seeds[0])
+	var out []study.Coefficient
+	for _, cs := range seeds {
+		if len(cs) > len(out) {
+			out = slices.Clone(cs)
+		}
+	}
 	for i := range out {
 		out[i].Value = 0
 		for _, cs := range seeds {
-			out[i].Value += cs[i].Value / float64(len(seeds))
+			for _, c := range cs {
+				if c.Part == out[i].Part && c.By == out[i].By {
+					out[i].Value += c.Value / float64(len(seeds))
+				}
+			}
 		}
 	}
 	return out

@@ -17,11 +17,3 @@ func (s noUpdate) At(t int) (Combination, error) {
 	}
 	return Combination{Kind: Single, Parts: []*Job{shortJob(s.first)}, Valid: t}, nil
 }
-
-// zeroShot serves the backbone as it was downloaded.
-type zeroShot struct{}
-
-func (zeroShot) Name() string  { return "zero-shot" }
-func (zeroShot) About() string { return "the bare backbone, no adapter" }
-
-func (zeroShot) At(t int) (Combination, error) { return Combination{Kind: Bare, Valid: t}, nil }

@@ -10,7 +10,10 @@ import "fmt"
 type stack struct {
 	name        string
 	long, short bool
-	o           Options
+	// gated lets the coefficients vary from sample to sample: with how often the item has been rated, how long ago the user came, and how far the
+	// adapters disagree. It takes both adapters.
+	gated bool
+	o     Options
 }
 
 func (s stack) Name() string { return s.name }
@@ -23,7 +26,11 @@ func (s stack) About() string {
 	if s.short {
 		parts += ", the short-term adapter"
 	}
-	return "sum of the log-odds of " + parts + ", with coefficients fitted on what served the periods up to D_t"
+	how := "coefficients"
+	if s.gated {
+		how = "coefficients that vary with the item's count, the user's pause and the adapters' disagreement,"
+	}
+	return "sum of the log-odds of " + parts + ", with " + how + " fitted on what served the periods up to D_t"
 }
 
 func (s stack) At(t int) (Combination, error) {
@@ -31,7 +38,7 @@ func (s stack) At(t int) (Combination, error) {
 	if err != nil {
 		return Combination{}, err
 	}
-	c := Combination{Kind: Stack, Parts: parts, Names: names, Valid: t}
+	c := Combination{Kind: Stack, Parts: parts, Names: names, Gated: s.gated, Valid: t}
 	for u := s.o.First; u < t; u++ {
 		served, _, err := s.parts(u)
 		if err != nil {

@@ -58,6 +58,8 @@ type Combination struct {
 	Names []string
 	// Valid is the period whose validation part chooses the weight of a two-part kind. It is always the period of the update.
 	Valid int
+	// Gated lets the coefficients of Stack vary with features of the sample, as far as Past teaches how.
+	Gated bool
 	// Past is what the coefficients of Stack are fitted on, oldest first; where it is empty, the validation part of Valid.
 	Past []Served
 }
@@ -109,14 +111,18 @@ var makers = map[string]func(Options) Strategy{
 	"full":               func(Options) Strategy { return full{} },
 	"replay":             func(o Options) Strategy { return replay{o} },
 	"no-update":          func(o Options) Strategy { return noUpdate{o.First} },
-	"zero-shot":          func(Options) Strategy { return zeroShot{} },
+	InContext:            func(Options) Strategy { return inContext{InContext} },
+	zeroShotName:         func(Options) Strategy { return inContext{zeroShotName} },
 	"lsat-ensemble-full": func(Options) Strategy { return ensembleFull{} },
 	"lsat-fusion":        func(o Options) Strategy { return fusion{"lsat-fusion", FusePaper, o.LongPeriods} },
 	"lsat-fusion-peft":   func(o Options) Strategy { return fusion{"lsat-fusion-peft", FusePEFT, o.LongPeriods} },
 	"lsat-fusion-exact":  func(o Options) Strategy { return fusion{"lsat-fusion-exact", FuseExact, o.LongPeriods} },
-	"lsat-stack":         func(o Options) Strategy { return stack{"lsat-stack", true, true, o} },
-	"lsat-stack-long":    func(o Options) Strategy { return stack{"lsat-stack-long", true, false, o} },
-	"lsat-stack-short":   func(o Options) Strategy { return stack{"lsat-stack-short", false, true, o} },
+	"lsat-stack":         func(o Options) Strategy { return stack{name: "lsat-stack", long: true, short: true, o: o} },
+	"lsat-stack-gated": func(o Options) Strategy {
+		return stack{name: "lsat-stack-gated", long: true, short: true, gated: true, o: o}
+	},
+	"lsat-stack-long":  func(o Options) Strategy { return stack{name: "lsat-stack-long", long: true, o: o} },
+	"lsat-stack-short": func(o Options) Strategy { return stack{name: "lsat-stack-short", short: true, o: o} },
 }
 
 // numbered are the strategies whose names end with a number of periods.
@@ -144,7 +150,7 @@ func New(name string, o Options) (Strategy, error) {
 	if o.LongPeriods == 0 {
 		o.LongPeriods = 10
 	}
-	if base, ok := baseName(name); ok && base != "zero-shot" {
+	if base, ok := baseName(name); ok && !trainsNothing(base) {
 		s, err := New(base, o)
 		if err != nil || strings.HasSuffix(base, OnPrior) {
 			return nil, fmt.Errorf("%w %q: there are %s, each also with %s", ErrUnknown, name, strings.Join(Names(), ", "), OnPrior)

@@ -26,6 +26,9 @@ func served(t *testing.T, name string, o Options, update int) string {
 		t.Errorf("%s at %d chooses its weight on period %d", name, update, c.Valid)
 	}
 	words := []string{string(c.Kind)}
+	if c.Gated {
+		words = append(words, "gated")
+	}
 	for _, j := range c.Parts {
 		words = append(words, j.ID())
 	}
@@ -61,6 +64,8 @@ func TestRules(t *testing.T) {
 		{"short-old-1+prior", 3, "single D2~"},
 		{"no-update", 10, "single D10"},
 		{"no-update", 13, "single D10"},
+		{"in-context", 10, "bare"},
+		{"in-context", 13, "bare"},
 		{"zero-shot", 13, "bare"},
 		{"lsat-ensemble-10", 10, "ensemble D0-D9 D10"},
 		{"lsat-ensemble-10", 13, "ensemble D0-D9 D13"},
@@ -71,6 +76,7 @@ func TestRules(t *testing.T) {
 		{"lsat-fusion-exact", 13, "fuse-exact D0-D9 D13"},
 		{"lsat-stack", 10, "stack D0-D9 D10"},
 		{"lsat-stack", 12, "stack D0-D9 D12 | D0-D9 D10 on D11 | D0-D9 D11 on D12"},
+		{"lsat-stack-gated", 12, "stack gated D0-D9 D12 | D0-D9 D10 on D11 | D0-D9 D11 on D12"},
 		{"lsat-stack-long", 11, "stack D0-D9 | D0-D9 on D11"},
 		{"lsat-stack-short", 11, "stack D11 | D10 on D11"},
 		{"short+prior", 13, "single D13~"},
@@ -217,7 +223,7 @@ func TestTooEarly(t *testing.T) {
 
 func TestUnknown(t *testing.T) {
 	for _, name := range []string{"", "shorts", "lsat-ensemble-", "lsat-ensemble-0", "lsat-ensemble-x", "lsat-ensemble-07", "lsat-ensemble-N",
-		"short-old-", "short-old-0", "short-old-N", "+prior", "zero-shot+prior", "short+prior+prior", "shorts+prior"} {
+		"short-old-", "short-old-0", "short-old-N", "+prior", "zero-shot+prior", "in-context+prior", "short+prior+prior", "shorts+prior"} {
 		if _, err := New(name, Options{}); !errors.Is(err, ErrUnknown) {
 			t.Errorf("%q: error %v", name, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"strconv"
 
 	"lsat/adapter"
@@ -20,6 +21,8 @@ type outcome struct {
 	weight float64
 	// coefficients are those of a stack, nil otherwise.
 	coefficients []Coefficient
+	// curve is what every weight of the grid gives, nil where there is nothing to weigh.
+	curve []WeightPoint
 	// validAUC is the AUC on the validation part of the update's period, of what is served.
 	validAUC float64
 	test     []float64
@@ -121,8 +124,19 @@ func (x *executor) ensemble(ctx context.Context, s step, seed uint64, long, shor
 	if l, sh, err = both("test", test); err != nil {
 		return o, err
 	}
-	o.test, err = metric.MixProbabilities(o.weight, l, sh)
-	return o, err
+	if o.test, err = metric.MixProbabilities(o.weight, l, sh); err != nil {
+		return o, err
+	}
+	for i := range o.curve { // the choice is made: this shows what another one would have given
+		mixed, err := metric.MixProbabilities(o.curve[i].Weight, l, sh)
+		if err != nil {
+			return o, err
+		}
+		if o.curve[i].TestAUC, err = x.auc(mixed, test); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
 }
 
 func (x *executor) fusion(ctx context.Context, s step, seed uint64, long, short kept, o outcome) (outcome, error) {
@@ -149,7 +163,7 @@ func (x *executor) fusion(ctx context.Context, s step, seed uint64, long, short 
 	return o, err
 }
 
-// choose sets the outcome's weight and validation AUC to the best of the grid.
+// choose sets the outcome's weight and validation AUC to the best of the grid, and its curve to what the grid gives there.
 func (x *executor) choose(o *outcome, validAUC func(w float64) (float64, error)) error {
 	grid := strategy.Weights()
 	aucs := make([]float64, len(grid))
@@ -164,6 +178,9 @@ func (x *executor) choose(o *outcome, validAUC func(w float64) (float64, error))
 		return fmt.Errorf("study: no weight has an AUC on the validation part")
 	}
 	o.weight, o.validAUC = grid[best], aucs[best]
+	for i, w := range grid {
+		o.curve = append(o.curve, WeightPoint{Weight: w, ValidAUC: aucs[i], TestAUC: math.NaN()})
+	}
 	return nil
 }
 

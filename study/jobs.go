@@ -2,6 +2,8 @@ package study
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +11,7 @@ import (
 
 	"lsat/adapter"
 	"lsat/engine"
+	"lsat/prompt"
 	"lsat/strategy"
 	"lsat/train"
 )
@@ -25,7 +28,7 @@ type kept struct {
 }
 
 // spec says what decides the adapter of a job.
-func (x *executor) spec(j *strategy.Job, seed uint64, init, prior string) train.Spec {
+func (x *executor) spec(j *strategy.Job, seed uint64, init, prior string, d train.Data) train.Spec {
 	hyper := x.c.Hyper.Long
 	if j.Update {
 		hyper = x.c.Hyper.Update
@@ -33,7 +36,7 @@ func (x *executor) spec(j *strategy.Job, seed uint64, init, prior string) train.
 	return train.Spec{
 		Backbone: x.in.Runner.BackboneHash(),
 		Numerics: x.in.Runner.Numerics(),
-		Template: x.in.Template.Hash(),
+		Template: x.templateHash(d.Train, d.Valid),
 		Train:    x.lists.train(j).slice(),
 		Valid:    x.lists.valid(j.Valid).slice(),
 		Init:     init,
@@ -42,6 +45,20 @@ func (x *executor) spec(j *strategy.Job, seed uint64, init, prior string) train.
 		Hyper:    hyper,
 		Seed:     seed,
 	}
+}
+
+// templateHash identifies what decides the tokens of sequences, beside their samples: the template, and where its texts hold more of the stream than the
+// samples say, the tokens themselves.
+func (x *executor) templateHash(parts ...[]prompt.Sequence) string {
+	hash := x.in.Template.Hash()
+	if c, ok := x.in.Template.(prompt.Counting); !ok || !c.Counts() {
+		return hash
+	}
+	for _, seqs := range parts {
+		hash += "+" + prompt.HashTokens(seqs)
+	}
+	sum := sha256.Sum256([]byte(hash))
+	return hex.EncodeToString(sum[:])
 }
 
 func jobName(seed uint64, j *strategy.Job) string { return fmt.Sprintf("job/%d/%s", seed, j.ID()) }
@@ -64,7 +81,7 @@ func (x *executor) job(ctx context.Context, j *strategy.Job, seed uint64) (kept,
 	if err != nil {
 		return kept{}, fmt.Errorf("study: %s: %w", title, err)
 	}
-	spec := x.spec(j, seed, from.key, prior)
+	spec := x.spec(j, seed, from.key, prior, data)
 	key := spec.Key()
 	dir := filepath.Join(x.dir, "jobs", key)
 	_, statErr := os.Stat(filepath.Join(dir, "job.json"))

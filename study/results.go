@@ -19,6 +19,8 @@ type Results struct {
 	Jobs        []Job
 	Cells       []Cell
 	Comparisons []Comparison
+	// Curves are made of the scores of all samples, for plots.
+	Curves Curves
 }
 
 // RunInfo says what a study was; see table run of schema.sql.
@@ -96,7 +98,14 @@ func Read(dir string) (*Results, error) {
 	if version == 0 {
 		return nil, fmt.Errorf("study: %s: %w", path, ErrNoResults)
 	}
-	return readResults(db, path)
+	r, err := readResults(db, path)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.readCurves(db, version); err != nil {
+		return nil, fmt.Errorf("study: %s: %w", path, err)
+	}
+	return r, nil
 }
 
 func readResults(db *sql.DB, path string) (*Results, error) {

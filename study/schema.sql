@@ -46,7 +46,7 @@ CREATE TABLE strategy_result (
   long_key TEXT,                  -- job of the long-term part, of two parts
   short_key TEXT,                 -- job of the short-term part, or of the only one
   weight REAL,                    -- weight of the long-term part
-  coefficients TEXT,              -- of a stack: JSON [{"part": "intercept", "prior", "long" or "short", "value": number}, …]
+  coefficients TEXT,              -- of a stack: JSON [{"part": "intercept", "prior", "long" or "short", "value": number}, …]; of a gate also "by", "mean", "sd"
   valid_auc REAL,                 -- on the validation part of update_period, of what is served
   samples INTEGER NOT NULL,
   liked INTEGER NOT NULL,
@@ -68,8 +68,19 @@ CREATE TABLE sample (
   time INTEGER NOT NULL,
   user TEXT NOT NULL,
   item TEXT NOT NULL,
-  label INTEGER NOT NULL
+  label INTEGER NOT NULL,
+  item_period INTEGER           -- the first period with a sample of the item; NULL where a file of schema 2 has not been run again
 );
+
+-- merge_weight is what every weight of the grid would have given a two-part strategy. The weight that serves is chosen by valid_auc alone;
+-- test_auc is worked out afterwards, to show what the choice cost.
+CREATE TABLE merge_weight (
+  result INTEGER NOT NULL REFERENCES strategy_result (id) ON DELETE CASCADE,
+  weight REAL NOT NULL,         -- of the long-term part
+  valid_auc REAL NOT NULL,
+  test_auc REAL,                -- NULL for fused adapters, of which only the chosen one scores the test period
+  PRIMARY KEY (result, weight)
+) WITHOUT ROWID;
 
 -- log_odds holds the score of every sample in every cell.
 CREATE TABLE log_odds (

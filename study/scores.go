@@ -37,7 +37,7 @@ func (x *executor) scores(ctx context.Context, name, task, id string, a *adapter
 	if err != nil {
 		return nil, fmt.Errorf("study: %s: %w", task, err)
 	}
-	key := sha256.Sum256([]byte(strings.Join([]string{x.in.Runner.BackboneHash(), x.in.Runner.Numerics(), x.in.Template.Hash(), id, list.hash()}, "\n")))
+	key := sha256.Sum256([]byte(strings.Join([]string{x.in.Runner.BackboneHash(), x.in.Runner.Numerics(), x.templateHash(seqs), id, list.hash()}, "\n")))
 	dir := filepath.Join(x.dir, "scores", hex.EncodeToString(key[:]))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("study: %w", err)

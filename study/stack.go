@@ -16,8 +16,11 @@ const stackPenalty = 10
 type Coefficient struct {
 	// Part is "intercept", "prior", "long" or "short".
 	Part string `json:"part"`
-	// Value multiplies the part's log-odds.
+	// Value multiplies the part's log-odds; with By, their product with the gate's feature of that name, less Mean and divided by SD.
 	Value float64 `json:"value"`
+	By    string  `json:"by,omitempty"`
+	Mean  float64 `json:"mean,omitempty"`
+	SD    float64 `json:"sd,omitempty"`
 }
 
 // stacked are the log-odds that a stack adds up, one row of [1, prior, parts…] a sample.
@@ -25,6 +28,12 @@ type stacked struct {
 	width  int
 	x      []float64
 	labels []bool
+	// gate holds the features of a gated stack, len(gateNames) a row; nil for a plain one.
+	gate []float64
+}
+
+func (r stacked) features(row int) []float64 {
+	return r.gate[row*len(gateNames) : (row+1)*len(gateNames)]
 }
 
 // stack serves the sum of the prior's and the parts' log-odds, with coefficients fitted on what served the periods that are over.
@@ -34,10 +43,7 @@ func (x *executor) stack(ctx context.Context, s step, seed uint64, parts []kept,
 	if err != nil {
 		return o, err
 	}
-	fitOn := validRows
-	if len(s.combo.Past) > 0 {
-		fitOn = stacked{width: validRows.width}
-	}
+	var past []stacked
 	for _, p := range s.combo.Past {
 		served := make([]kept, len(p.Parts))
 		for i, j := range p.Parts {
@@ -49,29 +55,79 @@ func (x *executor) stack(ctx context.Context, s step, seed uint64, parts []kept,
 		if err != nil {
 			return o, err
 		}
-		fitOn.x, fitOn.labels = append(fitOn.x, rows.x...), append(fitOn.labels, rows.labels...)
+		past = append(past, rows)
 	}
-	penalties := make([]logistic.Penalty, fitOn.width)
-	for i := range penalties {
-		penalties[i].Strength = stackPenalty
-	}
-	penalties[1].Center = 1
-	w, err := logistic.Fit(fitOn.x, fitOn.labels, penalties)
+	m, err := fitServed(past, validRows, append([]string{"intercept", "prior"}, s.combo.Names...), s.combo.Gated)
 	if err != nil {
 		return o, fmt.Errorf("study: %s updated with D%d: %w", s.strategy.Name(), s.update, err)
 	}
-	for i, name := range append([]string{"intercept", "prior"}, s.combo.Names...) {
-		o.coefficients = append(o.coefficients, Coefficient{name, w[i]})
-	}
-	if o.validAUC, err = x.auc(validRows.sum(w), valid); err != nil {
+	o.coefficients = m.coefficients
+	if o.validAUC, err = x.auc(m.score(validRows), valid); err != nil {
 		return o, err
 	}
 	rows, err := x.stackRows(ctx, s, seed, "test", parts, test)
 	if err != nil {
 		return o, err
 	}
-	o.test = rows.sum(w)
+	o.test = m.score(rows)
 	return o, nil
+}
+
+// fitServed fits a stack to what served past periods or, at the first update, to the validation part.
+func fitServed(past []stacked, valid stacked, names []string, gated bool) (stackModel, error) {
+	switch {
+	case len(past) == 0:
+		return fitStack(valid, names, false)
+	case gated:
+		return fitGated(past, names)
+	}
+	return fitStack(joined(past), names, false)
+}
+
+// joined puts rows of several lists one after another.
+func joined(lists []stacked) stacked {
+	out := stacked{width: lists[0].width}
+	for _, r := range lists {
+		out.x, out.labels, out.gate = append(out.x, r.x...), append(out.labels, r.labels...), append(out.gate, r.gate...)
+	}
+	return out
+}
+
+// stackModel is a fitted stack.
+type stackModel struct {
+	w            []float64
+	gated        bool
+	gate         gate
+	coefficients []Coefficient
+}
+
+// fitStack fits the coefficients of the named columns, with a gate on them where that is asked for.
+func fitStack(rows stacked, names []string, gated bool) (stackModel, error) {
+	m := stackModel{gated: gated}
+	if gated {
+		m.gate = newGate(rows)
+		rows = m.gate.open(rows)
+	}
+	var err error
+	if m.w, err = logistic.Fit(rows.x, rows.labels, stackPenalties(len(names), gated)); err != nil {
+		return m, err
+	}
+	if gated {
+		m.coefficients = m.gate.coefficients(names, m.w)
+		return m, nil
+	}
+	for i, name := range names {
+		m.coefficients = append(m.coefficients, Coefficient{Part: name, Value: m.w[i]})
+	}
+	return m, nil
+}
+
+// score is the stacked score of every row.
+func (m stackModel) score(rows stacked) []float64 {
+	if m.gated {
+		rows = m.gate.open(rows)
+	}
+	return rows.sum(m.w)
 }
 
 func (x *executor) stackRows(ctx context.Context, s step, seed uint64, part string, parts []kept, list *sampleList) (stacked, error) {
@@ -88,6 +144,9 @@ func (x *executor) stackRows(ctx context.Context, s step, seed uint64, part stri
 		columns = append(columns, odds)
 	}
 	r := stacked{width: 1 + len(columns), labels: labelsOf(x.in.Stream, list.samples())}
+	if s.combo.Gated {
+		r.gate = x.gateFeatures(list, columns[1], columns[2])
+	}
 	for i := range list.size {
 		r.x = append(r.x, 1)
 		for _, c := range columns {
@@ -97,7 +156,7 @@ func (x *executor) stackRows(ctx context.Context, s step, seed uint64, part stri
 	return r, nil
 }
 
-// sum is the stacked score of every row.
+// sum adds up every row with weights.
 func (r stacked) sum(w []float64) []float64 {
 	out := make([]float64, len(r.labels))
 	for i := range out {
@@ -108,11 +167,19 @@ func (r stacked) sum(w []float64) []float64 {
 	return out
 }
 
-// CoefficientsText writes coefficients for people: "intercept -0.02, prior 0.97, long 0.31".
+// name is the part, and what it varies with: "long by pause".
+func (c Coefficient) name() string {
+	if c.By == "" {
+		return c.Part
+	}
+	return c.Part + " by " + c.By
+}
+
+// CoefficientsText writes coefficients for people: "intercept -0.02, prior 0.97, long 0.31, long by pause 0.05".
 func CoefficientsText(cs []Coefficient) string {
 	var words []string
 	for _, c := range cs {
-		words = append(words, fmt.Sprintf("%s %.2f", c.Part, c.Value))
+		words = append(words, fmt.Sprintf("%s %.2f", c.name(), c.Value))
 	}
 	return strings.Join(words, ", ")
 }

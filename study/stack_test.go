@@ -116,6 +116,24 @@ func TestStackOfOnePart(t *testing.T) {
 	}
 }
 
+// A gated stack begins as the plain one: before two periods have been served, nothing speaks for a gate.
+func TestGatedStackBeginsPlain(t *testing.T) {
+	t.Parallel()
+	c, in := small(t, "strategies=[lsat-stack, lsat-stack-gated]")
+	r := run(t, t.TempDir(), c, in)
+	for p := 3; p <= 5; p++ {
+		plain, gated := find(t, r, "lsat-stack", p), find(t, r, "lsat-stack-gated", p)
+		switch {
+		case p < 5:
+			if !slices.Equal(plain.Coefficients, gated.Coefficients) || plain.AUC != gated.AUC {
+				t.Errorf("period %d: %v and %v", p, plain.Coefficients, gated.Coefficients)
+			}
+		case len(gated.Coefficients) != len(plain.Coefficients) && len(gated.Coefficients) != 4*len(plain.Coefficients):
+			t.Errorf("period %d: %d coefficients", p, len(gated.Coefficients))
+		}
+	}
+}
+
 // On top of the prior, an adapter is trained with the prior's log-odds as offsets, each from a prior that knew earlier periods only,
 // and serves with the prior's log-odds added to its own.
 func TestTrainingOnTopOfThePrior(t *testing.T) {

@@ -21,11 +21,19 @@ import (
 // ResultsFile is the name of the results in a run directory.
 const ResultsFile = "results.sqlite"
 
-// schemaVersion is PRAGMA user_version of the results.
-const schemaVersion = 2
+// schemaVersion is PRAGMA user_version of the results; files of oldestSchema on can be read, and are brought up to date when they are written.
+const (
+	schemaVersion = 3
+	oldestSchema  = 2
+)
 
 //go:embed schema.sql
 var schema string
+
+// upgrade turns a file of oldestSchema into one of schemaVersion.
+//
+//go:embed upgrade.sql
+var upgrade string
 
 // notWeighed is the weight where there is nothing to weigh.
 var notWeighed = math.NaN()
@@ -37,6 +45,8 @@ const level = .95
 type store struct {
 	db   *sql.DB
 	path string
+	// met is the first period with a sample of each item, made when first needed.
+	met []int32
 }
 
 // runRow is the one row of table run.
@@ -62,6 +72,7 @@ type cell struct {
 	Keys           []string
 	Weight         float64
 	Coefficients   []Coefficient
+	Curve          []WeightPoint
 	ValidAUC       float64
 	samples        []int
 	odds           []float64
@@ -95,8 +106,12 @@ func (s *store) create() error {
 	if err != nil || version == schemaVersion {
 		return err
 	}
+	statements := schema
+	if version == oldestSchema {
+		statements = upgrade
+	}
 	return s.within(func(tx *sql.Tx) error {
-		if _, err := tx.Exec(schema); err != nil {
+		if _, err := tx.Exec(statements); err != nil {
 			return err
 		}
 		_, err := tx.Exec(fmt.Sprintf("PRAGMA user_version = %d", schemaVersion))
@@ -110,8 +125,8 @@ func schemaOf(db *sql.DB, path string) (int, error) {
 	if err := db.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
 		return 0, fmt.Errorf("study: %s: %w", path, err)
 	}
-	if version != 0 && version != schemaVersion {
-		return 0, fmt.Errorf("study: %s: written in schema %d, this lsat knows %d; use another --out", path, version, schemaVersion)
+	if version != 0 && (version < oldestSchema || version > schemaVersion) {
+		return 0, fmt.Errorf("study: %s: written in schema %d, this lsat knows %d to %d; use another --out", path, version, oldestSchema, schemaVersion)
 	}
 	return version, nil
 }
@@ -145,7 +160,7 @@ func (s *store) begin(r runRow, planned func(seed uint64, name string, period in
 			return err
 		}
 		if same == 0 {
-			for _, t := range []string{"run", "job", "comparison", "log_odds", "strategy_result", "sample"} {
+			for _, t := range []string{"run", "job", "comparison", "merge_weight", "log_odds", "strategy_result", "sample"} {
 				if _, err := tx.Exec("DELETE FROM " + t); err != nil {
 					return err
 				}
@@ -234,12 +249,22 @@ func (s *store) cell(stream *period.Stream, c cell) error {
 		if err != nil {
 			return err
 		}
-		return writeScoreRows(tx, stream, id, c)
+		for _, p := range c.Curve {
+			if _, err := tx.Exec(`INSERT INTO merge_weight VALUES (?,?,?,?)`, id, p.Weight, p.ValidAUC, number(p.TestAUC)); err != nil {
+				return err
+			}
+		}
+		return s.writeScoreRows(tx, stream, id, c)
 	})
 }
 
-func writeScoreRows(tx *sql.Tx, stream *period.Stream, id int64, c cell) error {
-	sample, err := tx.Prepare(`INSERT OR IGNORE INTO sample VALUES (?,?,?,?,?,?)`)
+func (s *store) writeScoreRows(tx *sql.Tx, stream *period.Stream, id int64, c cell) error {
+	if s.met == nil {
+		s.met = itemPeriods(stream)
+	}
+	// A row of an older schema lacks the item's period.
+	sample, err := tx.Prepare(`INSERT INTO sample VALUES (?,?,?,?,?,?,?)
+		ON CONFLICT (id) DO UPDATE SET item_period = excluded.item_period WHERE item_period IS NULL`)
 	if err != nil {
 		return err
 	}
@@ -253,7 +278,7 @@ func writeScoreRows(tx *sql.Tx, stream *period.Stream, id int64, c cell) error {
 	for i, k := range c.samples {
 		sm := stream.Samples[k]
 		e := set.Interactions[sm.Event]
-		if _, err := sample.Exec(k, c.Period, e.Time, set.Users[e.User], set.Items[e.Item].ID, sm.Label); err != nil {
+		if _, err := sample.Exec(k, c.Period, e.Time, set.Users[e.User], set.Items[e.Item].ID, sm.Label, s.met[e.Item]); err != nil {
 			return err
 		}
 		if _, err := odds.Exec(id, k, c.odds[i]); err != nil {

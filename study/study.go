@@ -49,6 +49,8 @@ type executor struct {
 	seqs   map[string][]prompt.Sequence
 	// fitted holds the references, the prior among them, by name and served period.
 	fitted map[string]baseline.Model
+	// rated counts the items' ratings before a period began, by period.
+	rated  map[int][]int32
 	frozen *frozen
 }
 
@@ -70,6 +72,7 @@ func Run(ctx context.Context, dir string, c Config, in Inputs) error {
 	x := &executor{
 		c: c, in: in, dir: dir, lists: newLister(c, in.Stream), meter: newMeter(in.Events),
 		jobs: map[string]kept{}, scored: map[string][]float64{}, seqs: map[string][]prompt.Sequence{}, fitted: map[string]baseline.Model{},
+		rated: map[int][]int32{},
 	}
 	steps, report, err := audit(ctx, c, x.lists)
 	if err != nil {
@@ -183,7 +186,7 @@ func (x *executor) step(ctx context.Context, s step, seed uint64) error {
 	}
 	c := cell{
 		Seed: seed, Strategy: s.strategy.Name(), Role: "strategy", Period: s.test(), Update: s.update, Kind: string(s.combo.Kind),
-		Keys: o.keys, Weight: o.weight, Coefficients: o.coefficients, ValidAUC: o.validAUC, samples: x.lists.test(s.test()).samples(), odds: o.test,
+		Keys: o.keys, Weight: o.weight, Coefficients: o.coefficients, Curve: o.curve, ValidAUC: o.validAUC, samples: x.lists.test(s.test()).samples(), odds: o.test,
 	}
 	if err := x.store.cell(x.in.Stream, c); err != nil {
 		return err

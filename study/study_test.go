@@ -213,7 +213,7 @@ func TestEnsembleWeightIsBestOnValidation(t *testing.T) {
 // weights and the validation AUCs stay as they are.
 func TestTheFutureDecidesNothing(t *testing.T) {
 	t.Parallel()
-	c, in := small(t, "periods.last=4", "strategies=[short, finetune, lsat-fusion, lsat-ensemble-3, lsat-stack, short+prior, lsat-stack+prior]")
+	c, in := small(t, "periods.last=4", "strategies=[short, finetune, lsat-fusion, lsat-ensemble-3, lsat-stack, lsat-stack-gated, short+prior, lsat-stack+prior]")
 	r := run(t, t.TempDir(), c, in)
 	set := syntheticSet(1, 3200)
 	first := in.Stream.Samples[in.Stream.Periods[4].All.Lo].Event

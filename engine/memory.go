@@ -224,6 +224,9 @@ func (o Options) limit(b compute.Backend) int64 {
 
 // fits is CheckMemory for a batch of this engine that computes some layers, all of them backwards too when it trains.
 func (e *Engine) fits(rows, rowTokens int, band backbone.Band, layers int, train bool) error {
-	w := Work{DType: e.options.DType, Rows: rows, RowTokens: rowTokens, Train: train, Layers: layers, Keys: band.Keys(), Devices: e.options.Devices}
+	w := Work{DType: e.options.DType, Rows: rows, RowTokens: rowTokens, Train: train, Layers: layers, Keys: band.Keys()}
+	if e.backend.HasSharedBuffers() { // else each device has memory of its own
+		w.Devices = e.options.Devices
+	}
 	return CheckMemory(e.model.Config, w, e.options.limit(e.backend))
 }

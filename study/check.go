@@ -48,7 +48,7 @@ func (c Config) check() error {
 	}{
 		{"data.filter.min_user", c.Data.Filter.MinUser}, {"data.filter.min_item", c.Data.Filter.MinItem}, {"max_train_per_period", c.MaxTrainPerPeriod},
 		{"max_valid_per_period", c.MaxValidPerPeriod}, {"max_test_per_period", c.MaxTestPerPeriod}, {"max_long_samples", c.MaxLongSamples},
-		{"row_tokens", c.RowTokens}, {"batch_tokens", c.BatchTokens},
+		{"devices", c.Devices}, {"row_tokens", c.RowTokens}, {"batch_tokens", c.BatchTokens},
 	} {
 		if n.value < 0 {
 			return keyError(n.key, "%d is negative", n.value)

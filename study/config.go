@@ -20,6 +20,8 @@ type Config struct {
 	Backbone string `koanf:"backbone"`
 	// Device is "auto", "go", "xla:cpu" or "xla:cuda". Default "auto", the fastest one found.
 	Device string `koanf:"device"`
+	// Devices is how many devices of that kind work side by side, each with the whole model: batches take turns, and results do not depend on it. Default 1.
+	Devices int `koanf:"devices"`
 	// DType is the data type of the frozen weights and of the products: "bf16", "f32" or "auto". Default "auto": bf16 on CUDA and on
 	// processors that have bfloat16 instructions, f32 elsewhere.
 	DType string `koanf:"dtype"`

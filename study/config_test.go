@@ -140,6 +140,7 @@ func TestOverrides(t *testing.T) {
 		{[]string{"LSAT_SEED=[1]"}, nil, `environment: LSAT_SEED: unknown variable: did you mean "LSAT_SEEDS"?`},
 		{[]string{"LSAT_HYPER_LONG_EPOCHS=many"}, nil, `environment, LSAT_HYPER_LONG_EPOCHS: hyper.long.epochs: "many" is not a whole number`},
 		{[]string{"LSAT_MEMORY=much"}, nil, `environment, LSAT_MEMORY: memory: "much" is not auto, off, or a size such as 16GB`},
+		{nil, []string{"devices=-1"}, `--set: devices: -1 is negative`},
 		{nil, []string{"batch_tokens=256"}, `--set: batch_tokens: 256 is less than a row, of 512 tokens`},
 		{[]string{"LSAT_DTYPE=f64"}, nil, `environment, LSAT_DTYPE: dtype: "f64" is not one of auto, bf16, f32`},
 		{nil, []string{"periods.frist=3"}, `--set: periods.frist: unknown key: did you mean "periods.first"?`},

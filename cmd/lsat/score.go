@@ -23,7 +23,7 @@ func init() { commands = append(commands, newScoreCommand) }
 // scoreOptions are the flags of lsat score.
 type scoreOptions struct {
 	backbone, adapter, prompts, device, dtype, memory string
-	rowTokens, batchTokens                            int
+	rowTokens, batchTokens, devices                   int
 	json, offline                                     bool
 }
 
@@ -53,6 +53,7 @@ is tokenized as Hugging Face's tokenizer does it, with its beginning-of-sequence
 	f.StringVar(&o.adapter, "adapter", "", "PEFT directory of a LoRA adapter (default: the bare backbone)")
 	f.StringVar(&o.prompts, "prompts", "", "file of prompts, one JSON object a line; - reads standard input")
 	f.StringVar(&o.device, "device", "auto", "auto, xla:cuda, xla:cpu or go")
+	f.IntVar(&o.devices, "devices", 0, "devices of that kind that work side by side (default 1)")
 	f.StringVar(&o.dtype, "dtype", "auto", "f32, bf16 or auto (bf16 where the device has instructions for it)")
 	f.StringVar(&o.memory, "memory", "auto", "memory that may be taken: a size such as 16GB, off for no check, or auto (all there is)")
 	f.IntVar(&o.rowTokens, "row-tokens", 0, "tokens of a packed row (default 512)")
@@ -96,7 +97,7 @@ func score(ctx context.Context, o scoreOptions, stdin io.Reader, stdout, stderr 
 			return err
 		}
 	}
-	m, err := openModel(ctx, modelOptions{name: o.backbone, device: o.device, dtype: o.dtype, offline: o.offline, memory: o.memory,
+	m, err := openModel(ctx, modelOptions{name: o.backbone, device: o.device, devices: o.devices, dtype: o.dtype, offline: o.offline, memory: o.memory,
 		rowTokens: o.rowTokens, batchTokens: o.batchTokens}, stderr)
 	if err != nil {
 		return err

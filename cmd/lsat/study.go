@@ -22,6 +22,7 @@ func init() { commands = append(commands, newStudyCommand) }
 func newStudyCommand() *cobra.Command {
 	var out string
 	var device string
+	var devices int
 	var sets []string
 	var offline bool
 	cmd := &cobra.Command{
@@ -37,6 +38,9 @@ func newStudyCommand() *cobra.Command {
 			if device != "" {
 				sets = append(sets, "device="+device)
 			}
+			if cmd.Flags().Changed("devices") {
+				sets = append(sets, fmt.Sprintf("devices=%d", devices))
+			}
 			c, err := study.Load(args[0], os.Environ(), sets)
 			if err != nil {
 				return err
@@ -50,6 +54,7 @@ func newStudyCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&out, "out", "", "run directory (default: runs/ and the configuration's name)")
 	f.StringVar(&device, "device", "", "auto, go, xla:cpu or xla:cuda (default: the configuration's)")
+	f.IntVar(&devices, "devices", 0, "devices that work side by side (default: the configuration's, else 1)")
 	f.StringArrayVar(&sets, "set", nil, "override a key: key.path=value (can be repeated)")
 	f.BoolVar(&offline, "offline", false, "do not use the network")
 	return cmd
@@ -67,7 +72,7 @@ func runStudy(ctx context.Context, c study.Config, dir string, offline bool, std
 		Stream: stream,
 		Open: func(ctx context.Context) (prompt.Template, engine.Runner, error) {
 			var err error
-			if model, err = openModel(ctx, modelOptions{name: c.Backbone, device: c.Device, dtype: c.DType, offline: offline,
+			if model, err = openModel(ctx, modelOptions{name: c.Backbone, device: c.Device, devices: c.Devices, dtype: c.DType, offline: offline,
 				memory: c.Memory, rowTokens: c.RowTokens, batchTokens: c.BatchTokens, train: true}, stderr); err != nil {
 				return nil, nil, err
 			}

@@ -44,6 +44,7 @@ type modelOptions struct {
 	// name is of the catalogue, or a path.
 	name, device, dtype string
 	offline             bool
+	devices             int
 	// memory is what engine.ParseMemory takes; rows and batches are engine.Options'.
 	memory                 string
 	rowTokens, batchTokens int
@@ -68,14 +69,14 @@ func openModel(ctx context.Context, o modelOptions, stderr io.Writer) (*opened, 
 	if notice != "" {
 		_, _ = fmt.Fprintln(stderr, notice)
 	}
-	opts := engine.Options{DType: o.dtype, RowTokens: o.rowTokens, BatchTokens: o.batchTokens, MemoryLimit: limit}
+	opts := engine.Options{DType: o.dtype, Devices: o.devices, RowTokens: o.rowTokens, BatchTokens: o.batchTokens, MemoryLimit: limit}
 	if o.dtype == "auto" {
 		opts.DType = device.DType(on)
 	}
 	if limit == 0 {
 		opts.MemoryLimit, _ = device.Memory(ctx, on) // 0, the engine's own default, where it cannot be told
 	}
-	if err := checkMemory(path, opts, o.train); err != nil {
+	if err := checkMemory(path, opts, on, o.train); err != nil {
 		return nil, fmt.Errorf("%s: %w", o.name, err)
 	}
 	m, err := backbone.Load(ctx, path, backbone.Options{Name: o.name})
@@ -92,12 +93,15 @@ func openModel(ctx context.Context, o modelOptions, stderr io.Writer) (*opened, 
 
 // checkMemory refuses a model that cannot be loaded and, for training, one that cannot train on a single row: how many rows there are
 // depends on the prompts or samples, and the engine looks at each batch.
-func checkMemory(path string, opts engine.Options, train bool) error {
+func checkMemory(path string, opts engine.Options, on string, train bool) error {
 	c, err := backbone.Peek(path)
 	if err != nil {
 		return err
 	}
-	w := engine.Work{DType: opts.DType}
+	if on == device.XLACUDA { // each has memory of its own
+		opts.Devices = 1
+	}
+	w := engine.Work{DType: opts.DType, Devices: opts.Devices}
 	if train {
 		w = opts.FullBatch(true)
 		w.Rows = 1

@@ -56,6 +56,15 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// CheckDevices returns an error that wraps ErrDevices if a backend has fewer devices than the options ask for.
+func (o Options) CheckDevices(b compute.Backend) error {
+	o = o.withDefaults()
+	if there := int(b.NumDevices()); o.Devices < 1 || o.Devices > there {
+		return fmt.Errorf("engine: %d devices asked for, %s has %d: %w", o.Devices, b.Name(), there, ErrDevices)
+	}
+	return nil
+}
+
 // Engine is a backbone on one or more devices. It is safe for concurrent use; runs on a device go one after another.
 type Engine struct {
 	model    *backbone.Model
@@ -85,8 +94,8 @@ func New(ctx context.Context, m *backbone.Model, b compute.Backend, opts Options
 	if opts.RowTokens < 1 || opts.BatchTokens < opts.RowTokens {
 		return nil, fmt.Errorf("engine: rows of %d tokens in batches of %d: both must be positive and a row must fit a batch", opts.RowTokens, opts.BatchTokens)
 	}
-	if there := int(b.NumDevices()); opts.Devices < 1 || opts.Devices > there {
-		return nil, fmt.Errorf("engine: %d devices asked for, %s has %d: %w", opts.Devices, b.Name(), there, ErrDevices)
+	if err := opts.CheckDevices(b); err != nil {
+		return nil, err
 	}
 	dtype, err := parseDType(opts.DType)
 	if err != nil {

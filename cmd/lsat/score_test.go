@@ -110,7 +110,7 @@ func TestScoreRefusesWhatCannotFit(t *testing.T) {
 	for flag, says := range map[string]string{
 		"--memory=1MB":  "the limit is 0.00 GB",
 		"--memory=much": `memory limit "much"`,
-		"--devices=9":   "9 devices asked for, go has 1",
+		"--devices=9":   "9 devices asked for, Go Backend has 1",
 	} {
 		var stdout, stderr bytes.Buffer
 		args := []string{"score", "--backbone", tiny, "--device", "go", "--prompts", os.DevNull, flag}

@@ -70,6 +70,9 @@ func openModel(ctx context.Context, o modelOptions, stderr io.Writer) (*opened, 
 		_, _ = fmt.Fprintln(stderr, notice)
 	}
 	opts := engine.Options{DType: o.dtype, Devices: o.devices, RowTokens: o.rowTokens, BatchTokens: o.batchTokens, MemoryLimit: limit}
+	if err := opts.CheckDevices(b); err != nil {
+		return nil, err
+	}
 	if o.dtype == "auto" {
 		opts.DType = device.DType(on)
 	}

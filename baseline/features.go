@@ -54,7 +54,7 @@ func (x *features) of(sample int, row []float64) []float64 {
 	now := x.stream.Set.Interactions[s.Event]
 	x.target = x.rated(now.Item)
 	m := t.overall()
-	item := logOdds(m+x.target.mean) - logOdds(m)
+	item := LogOdds(m+x.target.mean) - LogOdds(m)
 	recent := t.recent(now.Item, now.Time)
 	unknown := itemWeight / (t.items[now.Item].seen + itemWeight)
 	genres, era := t.attributeMeans(now.Item)
@@ -72,4 +72,4 @@ func (x *features) of(sample int, row []float64) []float64 {
 }
 
 // means scores the last sample looked at as Means would, with the counts so far.
-func (x *features) means() float64 { return logOdds(x.tally.overall() + x.target.mean + x.user) }
+func (x *features) means() float64 { return LogOdds(x.tally.overall() + x.target.mean + x.user) }

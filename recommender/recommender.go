@@ -44,6 +44,17 @@ var architectures = map[string]func(Options) architecture{
 	"sasrec":    func(Options) architecture { return sasRec{} },
 }
 
+// titles are the recommenders' names for people.
+var titles = map[string]string{"mf": "MF", "deepmusic": "DeepMusic", "gru4rec": "GRU4Rec", "caser": "Caser", "sasrec": "SASRec"}
+
+// Title is a recommender's name for people, the name itself for one that there is not.
+func Title(name string) string {
+	if t, ok := titles[name]; ok {
+		return t
+	}
+	return name
+}
+
 // Names lists the recommenders.
 func Names() []string { return []string{"mf", "deepmusic", "gru4rec", "caser", "sasrec"} }
 
@@ -75,6 +86,11 @@ func New(name string, backend compute.Backend, opts Options) (*Recommender, erro
 
 // Name is the architecture's name.
 func (r *Recommender) Name() string { return r.name }
+
+// Identity says all that decides a model besides its samples: architecture, options and backend.
+func (r *Recommender) Identity() string {
+	return fmt.Sprintf("%s %+v on %s", r.name, r.options, r.backend.Name())
+}
 
 // check says whether samples can be learnt from or scored.
 func check(stream *period.Stream, samples []int) error {

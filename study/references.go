@@ -24,7 +24,7 @@ type reference struct {
 }
 
 // baselines are the references by name that count.
-var baselines = map[string]baseline.Baseline{"means": baseline.Means{}, "history": baseline.History{}, "counts": baseline.Counts{}}
+var baselines = map[string]baseline.Baseline{"means": baseline.Means{}, "history": baseline.History{}, "counts": baseline.Counts{}, "counts-memory": baseline.Counts{Memory: 100}}
 
 // newReference makes a reference by name.
 func newReference(name string) (reference, error) {

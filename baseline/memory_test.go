@@ -1,6 +1,7 @@
 package baseline
 
 import (
+	"math"
 	"testing"
 
 	"lsat/period"
@@ -60,6 +61,29 @@ func TestMemoryEndsWhereServingBegins(t *testing.T) {
 	for _, wrong := range []int{-1, 1<<12 + 1} {
 		if _, err := (Counts{Memory: wrong}).Fit(s, train); err == nil {
 			t.Errorf("a memory of %d was taken", wrong)
+		}
+	}
+}
+
+// The figures that docs/RESULTS.md has of a memory of 100 events: what it was chosen by, and what it then gave.
+func TestML1MMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes")
+	}
+	s := ml1m(t)
+	for _, c := range []struct {
+		lo, hi int
+		want   float64
+	}{{5, 10, .7900}, {10, 20, .79}} {
+		var mean float64
+		for at := c.lo; at < c.hi; at++ {
+			auc := heldOut(t, s, Counts{Memory: 100}, span(0, s.Periods[at].All.Lo), span(s.Periods[at].All.Lo, s.Periods[at].All.Hi))
+			t.Logf("D%d: %.4f", at, auc)
+			mean += auc / float64(c.hi-c.lo)
+		}
+		t.Logf("periods %d to %d: mean AUC %.4f", c.lo, c.hi-1, mean)
+		if math.Abs(mean-c.want) > .0005 {
+			t.Errorf("periods %d to %d: mean AUC %.4f, want %.4f", c.lo, c.hi-1, mean, c.want)
 		}
 	}
 }

@@ -58,18 +58,14 @@ func (e *encoder) encode(samples []int) (inputs, gathers []any) {
 	return inputs, gathers
 }
 
-// lessons are the labels of a batch, the offsets of their scores, and the weights, 0 for padding.
-func (e *encoder) lessons(samples []int, offset []float64) []any {
-	labels, offsets, weights := make([]float32, e.batch), make([]float32, e.batch), make([]float32, e.batch)
+// lessons are the labels of a batch, and the weights, 0 for padding.
+func (e *encoder) lessons(samples []int) []any {
+	labels, weights := make([]float32, e.batch), make([]float32, e.batch)
 	for k, i := range samples {
 		weights[k] = 1
 		if e.stream.Samples[i].Label {
 			labels[k] = 1
 		}
-		if offset != nil {
-			offsets[k] = float32(offset[k])
-		}
 	}
-	vector := func(v []float32) any { return tensors.FromFlatDataAndDimensions(v, e.batch) }
-	return []any{vector(labels), vector(offsets), vector(weights)}
+	return []any{tensors.FromFlatDataAndDimensions(labels, e.batch), tensors.FromFlatDataAndDimensions(weights, e.batch)}
 }

@@ -31,7 +31,7 @@ func (b *best) look(ctx context.Context, t *trainer, valid []int, epoch int) (st
 	for k, i := range valid {
 		labels[k] = t.encoder.stream.Samples[i].Label
 	}
-	loss := t.r.loss(scores, nil, labels)
+	loss := t.r.loss(scores, labels)
 	if b.values == nil || loss < b.loss {
 		b.epoch, b.loss, b.values = epoch, loss, values
 	}

@@ -82,7 +82,7 @@ func (r *Recommender) train(ctx context.Context, stream *period.Stream, parts Pa
 		}
 	}
 	for n := range r.options.Epochs {
-		if err := t.epoch(ctx, n, parts.Train, nil); err != nil {
+		if err := t.epoch(ctx, n, parts.Train); err != nil {
 			return nil, err
 		}
 		if stop, err := best.look(ctx, t, parts.Valid, n+1); err != nil {

@@ -4,14 +4,13 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/gomlx/gomlx/core/graph"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // programs are the compiled computations of a model of one size: a step of training, and scores.
 type programs struct {
 	params      []parameter
-	step, score *graph.Exec
+	step, score *Exec
 }
 
 // Adam's constants, its authors'.
@@ -30,10 +29,10 @@ func (r *Recommender) programs(s sizes) (*programs, error) {
 	}
 	p := &programs{params: r.arch.parameters(s)}
 	var err error
-	if p.step, err = graph.NewExec(r.backend, func(args []*Node) []*Node { return r.buildStep(p.params, s, args) }); err != nil {
+	if p.step, err = NewExec(r.backend, func(args []*Node) []*Node { return r.buildStep(p.params, s, args) }); err != nil {
 		return nil, fmt.Errorf("recommender: %s: %w", r.name, err)
 	}
-	if p.score, err = graph.NewExec(r.backend, func(args []*Node) []*Node {
+	if p.score, err = NewExec(r.backend, func(args []*Node) []*Node {
 		v, _ := r.view(p.params, s, args)
 		return []*Node{r.arch.score(v)}
 	}); err != nil {
@@ -54,20 +53,20 @@ func (r *Recommender) view(params []parameter, s sizes, args []*Node) (*view, []
 	return v, b[batchInputs:]
 }
 
-// buildStep is one step of Adam. Its arguments are the parameters, the batch, labels, offsets and weights, [1/(1-beta1^t), 1/(1-beta2^t)], the generator's
+// buildStep is one step of Adam. Its arguments are the parameters, the batch, labels and weights, [1/(1-beta1^t), 1/(1-beta2^t)], the generator's
 // state, a gather for each index, and for each parameter both moments. It returns the parameters and the moments. All of it is one program, so that no gradient of a
 // table ever leaves the device.
 func (r *Recommender) buildStep(params []parameter, s sizes, args []*Node) []*Node {
 	v, rest := r.view(params, s, args)
-	labels, offsets, weights, correction := rest[0], rest[1], rest[2], rest[3]
-	v.random, v.dropout = rest[4], r.options.Dropout
+	labels, weights, correction := rest[0], rest[1], rest[2]
+	v.random, v.dropout = rest[3], r.options.Dropout
 	var gathers []gather
-	for rest = rest[5:]; len(gathers) < int(indices); rest = rest[2:] {
+	for rest = rest[4:]; len(gathers) < int(indices); rest = rest[2:] {
 		gathers = append(gathers, gather{order: rest[0], bounds: rest[1]})
 	}
 	moments := rest
 	var each *Node
-	switch score := Add(r.arch.score(v), offsets); r.options.Loss {
+	switch score := r.arch.score(v); r.options.Loss {
 	case LogLoss:
 		each = Sub(Add(MaxScalar(score, 0.), Log1P(Exp(Neg(Abs(score))))), Mul(score, labels))
 	default:

@@ -35,14 +35,8 @@ type architecture interface {
 	score(v *view) *graph.Node
 }
 
-// architectures makes the architectures by name.
-var architectures = map[string]func(Options) architecture{
-	"mf":        func(Options) architecture { return mf{} },
-	"deepmusic": func(Options) architecture { return deepMusic{} },
-	"gru4rec":   func(Options) architecture { return gru4Rec{} },
-	"caser":     func(Options) architecture { return caser{} },
-	"sasrec":    func(Options) architecture { return sasRec{} },
-}
+// architectures are those that there are, by name.
+var architectures = map[string]architecture{"mf": mf{}, "deepmusic": deepMusic{}, "gru4rec": gru4Rec{}, "caser": caser{}, "sasrec": sasRec{}}
 
 // titles are the recommenders' names for people.
 var titles = map[string]string{"mf": "MF", "deepmusic": "DeepMusic", "gru4rec": "GRU4Rec", "caser": "Caser", "sasrec": "SASRec"}
@@ -81,7 +75,7 @@ func New(name string, backend compute.Backend, opts Options) (*Recommender, erro
 	if err != nil {
 		return nil, err
 	}
-	return &Recommender{name: name, arch: architectures[name](opts), options: opts, backend: backend, progs: map[sizes]*programs{}}, nil
+	return &Recommender{name: name, arch: architectures[name], options: opts, backend: backend, progs: map[sizes]*programs{}}, nil
 }
 
 // Name is the architecture's name.

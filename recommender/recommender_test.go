@@ -293,9 +293,11 @@ func TestRefuses(t *testing.T) {
 	other := *s.Set
 	other.Users = slices.Clone(other.Users)
 	other.Users[3] = "somebody else"
-	swapped := *s
-	swapped.Set = &other
-	if _, err := m.Score(&swapped, parts.Train[:1]); !errors.Is(err, ErrOtherData) {
+	swapped, err := period.New(&other, s.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Score(swapped, parts.Train[:1]); !errors.Is(err, ErrOtherData) {
 		t.Errorf("another data set: %v", err)
 	}
 	if _, err := New("nobody", fastest(t), Options{}); !errors.Is(err, ErrUnknown) {

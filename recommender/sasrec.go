@@ -41,8 +41,10 @@ func (v *view) norm(x *Node, name string) *Node {
 func (sasRec) score(v *view) *Node {
 	g, d, h := v.item.Graph(), v.sizes.dim, v.sizes.history
 	times := func(x *Node, name string) *Node {
-		return Reshape(MatMul(Reshape(x, v.batch*h, d), v.param[name]), v.batch, h, d)
+		places := x.Shape().Dimensions[1]
+		return Reshape(MatMul(Reshape(x, v.batch*places, d), v.param[name]), v.batch, places, d)
 	}
+	newest := func(x *Node) *Node { return Slice(x, AxisRange(), AxisRange(h-1, h), AxisRange()) }
 	x := v.dropped(Add(v.sequence(), Reshape(v.param["place"], 1, h, d)))
 	// A place sees those up to itself that hold an item. Itself it always sees, so that no row of the softmax is empty.
 	before := ConvertDType(LowerTriangular(g, h), x.DType())
@@ -52,12 +54,15 @@ func (sasRec) score(v *view) *Node {
 	for b := range sasRecBlocks {
 		n := func(name string) string { return fmt.Sprintf("%s %d", name, b) }
 		y := v.norm(x, n("attention norm"))
-		scores := MulScalar(Einsum("bqd,bkd->bqk", times(y, n("query")), times(y, n("key"))), 1/math.Sqrt(float64(d)))
+		asks := y
+		if b == sasRecBlocks-1 { // only the newest place's state is asked for
+			asks, x, hidden = newest(y), newest(x), newest(hidden)
+		}
+		scores := MulScalar(Einsum("bqd,bkd->bqk", times(asks, n("query")), times(y, n("key"))), 1/math.Sqrt(float64(d)))
 		mixed := Einsum("bqk,bkd->bqd", v.dropped(Softmax(Add(scores, hidden), -1)), times(y, n("value")))
 		x = Add(x, v.dropped(times(mixed, n("out"))))
 		y = relu(Add(times(v.norm(x, n("forward norm")), n("up")), Reshape(v.param[n("up bias")], 1, 1, d)))
 		x = Add(x, v.dropped(Add(times(y, n("down")), Reshape(v.param[n("down bias")], 1, 1, d))))
 	}
-	last := Squeeze(Slice(x, AxisRange(), AxisElem(h-1), AxisRange()), 1)
-	return Add(ReduceSum(Mul(v.norm(last, "last norm"), v.rows("item", byTarget)), -1), v.base())
+	return Add(ReduceSum(Mul(v.norm(Squeeze(x, 1), "last norm"), v.rows("item", byTarget)), -1), v.base())
 }

@@ -9,8 +9,6 @@ import (
 
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
-
-	"lsat/metric"
 )
 
 // trainer is one training in progress. What is learnt stays on the device from step to step.
@@ -45,25 +43,20 @@ func release(list []*tensors.Tensor) {
 }
 
 // epoch goes through the samples once, in an order drawn for it.
-func (t *trainer) epoch(ctx context.Context, number int, samples []int, offsets []float64) error {
+func (t *trainer) epoch(ctx context.Context, number int, samples []int) error {
 	o := t.r.options
 	rng := rand.New(rand.NewPCG(o.Seed, uint64(number)+1))
 	order := rng.Perm(len(samples))
-	batch, offset := make([]int, 0, o.Batch), make([]float64, 0, o.Batch)
+	batch := make([]int, 0, o.Batch)
 	for lo := 0; lo < len(order); lo += o.Batch {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		batch, offset = batch[:0], offset[:0]
+		batch = batch[:0]
 		for _, k := range order[lo:min(lo+o.Batch, len(order))] {
 			batch = append(batch, samples[k])
-			if offsets != nil {
-				offset = append(offset, offsets[k])
-			} else {
-				offset = append(offset, 0)
-			}
 		}
-		if err := t.step(batch, offset, rng.Int64()); err != nil {
+		if err := t.step(batch, rng.Int64()); err != nil {
 			return err
 		}
 	}
@@ -71,7 +64,7 @@ func (t *trainer) epoch(ctx context.Context, number int, samples []int, offsets 
 }
 
 // step takes one step on a batch.
-func (t *trainer) step(batch []int, offsets []float64, seed int64) error {
+func (t *trainer) step(batch []int, seed int64) error {
 	t.steps++
 	random, err := graph.RNGStateFromSeed(seed)
 	if err != nil {
@@ -79,7 +72,7 @@ func (t *trainer) step(batch []int, offsets []float64, seed int64) error {
 	}
 	n := len(t.progs.params)
 	inputs, gathers := t.encoder.encode(batch)
-	own := slices.Concat(inputs, t.encoder.lessons(batch, offsets), []any{tensors.FromFlatDataAndDimensions(corrections(t.steps), 2), random}, gathers)
+	own := slices.Concat(inputs, t.encoder.lessons(batch), []any{tensors.FromFlatDataAndDimensions(corrections(t.steps), 2), random}, gathers)
 	args := make([]any, 0, len(t.state)+len(own))
 	for k, x := range t.state {
 		if k == n {
@@ -150,18 +143,15 @@ func (r *Recommender) scores(ctx context.Context, progs *programs, e *encoder, p
 }
 
 // loss is the mean loss of scores.
-func (r *Recommender) loss(scores, offsets []float64, labels []bool) float64 {
+func (r *Recommender) loss(scores []float64, labels []bool) float64 {
 	var sum float64
 	for k, z := range scores {
-		if offsets != nil {
-			z += offsets[k]
-		}
 		var y float64
 		if labels[k] {
 			y = 1
 		}
 		if r.options.Loss == LogLoss {
-			sum -= math.Log(metric.Probability(z * (2*y - 1)))
+			sum += max(z, 0) - y*z + math.Log1p(math.Exp(-math.Abs(z)))
 		} else {
 			sum += (z - y) * (z - y)
 		}

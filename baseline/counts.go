@@ -41,6 +41,8 @@ import (
 // With a Memory, three features are added: taste, the user's residual and the number of events, as above but over the user's newest Memory known
 // events. Known are the events that the fitted samples and their histories have brought up before the sample's period (all of them, for a sample that is
 // scored): what a recommender that knows its users keeps, as MF does, and what a prompt of ten items does not show.
+// A memory of 100 has .7900 on test periods 5 to 9, on which it was chosen, where the history alone has .7878, and .7954 on 10 to 19
+// (.7873), which took no part in choosing.
 type Counts struct {
 	// Memory is how many of the user's known events are looked back on, the history's among them. Default 0: the history alone.
 	Memory int

@@ -15,7 +15,7 @@ import (
 
 // rooms lists the packages in the order of flow: each may import those before it and internal ones, never those after it.
 var rooms = []string{
-	"dataset", "catalog", "period", "tokenizer", "prompt", "adapter", "device", "backbone", "engine", "metric", "baseline", "train",
+	"dataset", "catalog", "period", "tokenizer", "prompt", "adapter", "device", "backbone", "engine", "metric", "baseline", "recommender", "train",
 	"strategy", "study", "report", "cmd/lsat",
 }
 

@@ -37,7 +37,16 @@ import (
 // within one month; a year is near the best on MovieLens latest-small and MovieTweetings. Two things were tried on periods 5 to 9 and left
 // out: counts that stand still for a whole period in fitting as they do in serving (no better), and how often histories bring the target and
 // their items together (up to .0005, for a table of a million pairs).
-type Counts struct{}
+//
+// With a Memory, three features are added: taste, the user's residual and the number of events, as above but over the user's newest Memory known
+// events. Known are the events that the fitted samples and their histories have brought up before the sample's period (all of them, for a sample that is
+// scored): what a recommender that knows its users keeps, as MF does, and what a prompt of ten items does not show.
+// A memory of 100 has .7900 on test periods 5 to 9, on which it was chosen, where the history alone has .7878, and .7954 on 10 to 19
+// (.7873), which took no part in choosing.
+type Counts struct {
+	// Memory is how many of the user's known events are looked back on, the history's among them. Default 0: the history alone.
+	Memory int
+}
 
 // countsPenalty draws the weights of the regression towards 0.
 const countsPenalty = 30.
@@ -45,8 +54,13 @@ const countsPenalty = 30.
 // ErrOneClass says that the samples to fit are all liked, or that none is.
 var ErrOneClass = errors.New("samples of one class only")
 
-// Name is "regression on counts".
-func (Counts) Name() string { return "regression on counts" }
+// Name is "regression on counts", and with a memory says so.
+func (b Counts) Name() string {
+	if b.Memory > 0 {
+		return fmt.Sprintf("regression on counts, remembering %d events a user", b.Memory)
+	}
+	return "regression on counts"
+}
 
 // Fit counts and regresses. It fails with ErrNoSamples without any sample, and with ErrOneClass where the samples' labels are all the same.
 func (b Counts) Fit(stream *period.Stream, samples []int) (Model, error) {
@@ -67,7 +81,8 @@ type learning struct {
 	stream   *period.Stream
 	samples  []int // in the order of time, each once
 	features *features
-	counted  []bool // by interaction
+	// period is that of the sample that was looked at last.
+	period int
 	// rows and labels are what the regression learns from.
 	rows   []float64
 	labels []bool
@@ -81,20 +96,27 @@ func (b Counts) newLearning(stream *period.Stream, samples []int) (*learning, er
 	if len(samples) == 0 {
 		return nil, fmt.Errorf("baseline: %s: %w", b.Name(), ErrNoSamples)
 	}
+	if b.Memory < 0 || b.Memory > 1<<12 {
+		return nil, fmt.Errorf("baseline: counts with a memory of %d events: want 0 to %d", b.Memory, 1<<12)
+	}
 	sorted := slices.Clone(samples)
 	slices.Sort(sorted) // a stream's samples are in the order of time
 	sorted = slices.Compact(sorted)
+	m := &memory{length: b.Memory, since: make([]int32, len(stream.Set.Interactions))}
+	features := newFeatures(stream, newTally(factsOf(stream.Set)), m)
 	return &learning{
-		stream: stream, samples: sorted, features: newFeatures(stream, newTally(factsOf(stream.Set))),
-		counted: make([]bool, len(stream.Set.Interactions)),
-		rows:    make([]float64, 0, len(sorted)*len(featureNames)), labels: make([]bool, 0, len(sorted)),
+		stream: stream, samples: sorted, features: features,
+		rows: make([]float64, 0, len(sorted)*features.width()), labels: make([]bool, 0, len(sorted)),
 	}, nil
 }
 
 // look appends a sample's row and returns it.
 func (l *learning) look(sample int) []float64 {
+	for l.period < len(l.stream.Periods)-1 && sample >= l.stream.Periods[l.period].All.Hi {
+		l.period++
+	}
 	at := len(l.rows)
-	l.rows = l.features.of(sample, l.rows)
+	l.rows = l.features.of(sample, int32(l.period), l.rows)
 	return l.rows[at:]
 }
 
@@ -102,8 +124,8 @@ func (l *learning) look(sample int) []float64 {
 func (l *learning) count(sample int) {
 	user, tally := l.features.user, l.features.tally
 	take := func(event int32) {
-		if !l.counted[event] {
-			l.counted[event] = true
+		if l.features.memory.since[event] == 0 {
+			l.features.memory.since[event] = int32(l.period) + 1
 			tally.count(l.stream, event, user)
 		}
 	}
@@ -123,7 +145,7 @@ func (l *learning) regress() (*logistic, error) {
 	if l.liked == 0 || l.liked == len(l.labels) {
 		return nil, fmt.Errorf("%w: %d of %d are liked", ErrOneClass, l.liked, len(l.labels))
 	}
-	return fitLogistic(l.rows, len(featureNames), l.labels, countsPenalty)
+	return fitLogistic(l.rows, l.features.width(), l.labels, countsPenalty)
 }
 
 // model ends the learning.
@@ -132,12 +154,13 @@ func (l *learning) model(b Counts) (Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("baseline: %s: %w", b.Name(), err)
 	}
-	return &counts{tally: l.features.tally, regression: r}, nil
+	return &counts{tally: l.features.tally, memory: l.features.memory, regression: r}, nil
 }
 
 // counts are fitted Counts.
 type counts struct {
 	tally      *tally
+	memory     *memory
 	regression *logistic
 }
 
@@ -148,10 +171,14 @@ func (m *counts) Score(stream *period.Stream, samples []int) ([]float64, error) 
 	if len(stream.Set.Items) != len(m.tally.items) {
 		return nil, errors.New("baseline: scores asked of another data set than the model was fitted on")
 	}
-	features, row := newFeatures(stream, m.tally), make([]float64, 0, len(featureNames))
+	if len(stream.Set.Interactions) != len(m.memory.since) {
+		return nil, errors.New("baseline: scores asked of other interactions than the model was fitted on")
+	}
+	features := newFeatures(stream, m.tally, m.memory)
+	row := make([]float64, 0, features.width())
 	out := make([]float64, len(samples))
 	for k, i := range samples {
-		row = features.of(i, row[:0])
+		row = features.of(i, always, row[:0])
 		out[k] = m.regression.logOdds(row)
 	}
 	return out, nil

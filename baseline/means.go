@@ -19,7 +19,7 @@ import (
 //
 //	u = sum over h of (label - p(item)) / (|h| + b)
 //
-// and the score p(i) + u, as log-odds (see logOdds). The user's mean looks at the sample's own history only: that is what a language
+// and the score p(i) + u, as log-odds (see LogOdds). The user's mean looks at the sample's own history only: that is what a language
 // model gets to see, and it follows the user's present taste; the mean over all of the user's fitted samples does worse.
 //
 // On ML-1M (newest 200,000 samples, 20 periods, mean AUC of test periods 10 to 19 counted from 0) the defaults give .782 fitted on all
@@ -101,17 +101,17 @@ func (m *means) Score(stream *period.Stream, samples []int) ([]float64, error) {
 		if len(history) > 0 {
 			u /= float64(len(history)) + m.user
 		}
-		out[k] = logOdds(m.item[stream.Item(i)] + u)
+		out[k] = LogOdds(m.item[stream.Item(i)] + u)
 	}
 	return out, nil
 }
 
-// logOdds is log(p/(1-p)) within [.02, .98] and goes on along its tangents outside, so that it keeps the order of all sums of two
+// LogOdds is log(p/(1-p)) within [.02, .98] and goes on along its tangents outside, so that it keeps the order of all sums of two
 // means, some of which lie beyond 0 or 1.
-func logOdds(p float64) float64 {
+func LogOdds(p float64) float64 {
 	const edge = .98
 	if p < .5 {
-		return -logOdds(1 - p)
+		return -LogOdds(1 - p)
 	}
 	q := min(p, edge)
 	return math.Log(q/(1-q)) + (p-q)/(edge*(1-edge))

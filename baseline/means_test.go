@@ -118,12 +118,12 @@ func TestMeansDoNotSeeTheFuture(t *testing.T) {
 func TestLogOddsKeepsTheOrder(t *testing.T) {
 	last := math.Inf(-1)
 	for p := -1.0; p <= 2; p += 1. / 1024 {
-		z := logOdds(p)
+		z := LogOdds(p)
 		if z <= last || math.IsNaN(z) || math.IsInf(z, 0) {
-			t.Fatalf("logOdds(%g) = %g after %g", p, z, last)
+			t.Fatalf("LogOdds(%g) = %g after %g", p, z, last)
 		}
-		if math.Abs(z+logOdds(1-p)) > 1e-9 {
-			t.Fatalf("logOdds(%g) = %g, but logOdds(%g) = %g", p, z, 1-p, logOdds(1-p))
+		if math.Abs(z+LogOdds(1-p)) > 1e-9 {
+			t.Fatalf("LogOdds(%g) = %g, but LogOdds(%g) = %g", p, z, 1-p, LogOdds(1-p))
 		}
 		last = z
 	}

@@ -92,7 +92,7 @@ func TestPrequentialFirstBlock(t *testing.T) {
 			u++
 		}
 	}
-	if want := logOdds(.5 + u/15); math.Abs(odds[0]-want) > 1e-12 {
+	if want := LogOdds(.5 + u/15); math.Abs(odds[0]-want) > 1e-12 {
 		t.Errorf("the first score is %v, want %v", odds[0], want)
 	}
 }

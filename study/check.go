@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"lsat/engine"
+	"lsat/recommender"
 	"lsat/strategy"
 	"lsat/train"
 )
@@ -123,8 +124,8 @@ func (c Config) checkPeriods() error {
 	if _, err := references(c); err != nil {
 		return err
 	}
-	if baselines[c.Prior] == nil {
-		return keyError("prior", "unknown reference %q: there are %s", c.Prior, strings.Join(sortedKeys(baselines), ", "))
+	if known := slices.Concat(sortedKeys(baselines), recommender.Names()); !slices.Contains(known, c.Prior) {
+		return keyError("prior", "unknown reference %q: there are %s", c.Prior, strings.Join(known, ", "))
 	}
 	for _, name := range sortedKeys(c.Limits) {
 		if !slices.Contains(c.Strategies, name) {

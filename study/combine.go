@@ -64,7 +64,7 @@ func (x *executor) on(ctx context.Context, s step, seed uint64, part string, k k
 	if err != nil || !k.onPrior {
 		return odds, err
 	}
-	sum, err := x.priorOdds(list.samples())
+	sum, err := x.priorOdds(ctx, list.samples())
 	for i := range sum {
 		sum[i] += odds[i]
 	}

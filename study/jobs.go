@@ -77,7 +77,7 @@ func (x *executor) job(ctx context.Context, j *strategy.Job, seed uint64) (kept,
 		}
 	}
 	title := fmt.Sprintf("training %s%s", j.ID(), x.seedText(seed))
-	data, prior, err := x.data(j)
+	data, prior, err := x.data(ctx, j)
 	if err != nil {
 		return kept{}, fmt.Errorf("study: %s: %w", title, err)
 	}
@@ -124,7 +124,7 @@ func jobText(title string, r *train.Result, reused, rolledBack bool) string {
 }
 
 // data writes a job's samples as sequences; on top of the prior, with its log-odds as offsets, whose hash is returned.
-func (x *executor) data(j *strategy.Job) (d train.Data, prior string, err error) {
+func (x *executor) data(ctx context.Context, j *strategy.Job) (d train.Data, prior string, err error) {
 	d.Answers = x.in.Template.Answers()
 	if d.Train, err = x.write(x.lists.train(j)); err != nil {
 		return d, "", err
@@ -133,7 +133,7 @@ func (x *executor) data(j *strategy.Job) (d train.Data, prior string, err error)
 		return d, "", err
 	}
 	if j.OnPrior {
-		prior, err = x.putOnPrior(d.Train, d.Valid)
+		prior, err = x.putOnPrior(ctx, d.Train, d.Valid)
 	}
 	return d, prior, err
 }

@@ -1,6 +1,7 @@
 package study
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -14,10 +15,17 @@ import (
 
 // fit returns a reference fitted for serving a period: on all earlier periods, or on the one before alone. The audit sees to it that
 // nothing of the served period takes part.
-func (x *executor) fit(r reference, served int) (baseline.Model, error) {
+func (x *executor) fit(ctx context.Context, r reference, served int) (baseline.Model, error) {
 	name := fmt.Sprintf("%s/%d", r.name, served)
 	if m, ok := x.fitted[name]; ok {
 		return m, nil
+	}
+	if r.recommender != "" {
+		m, err := x.recommended(ctx, r, served)
+		if err == nil {
+			x.fitted[name] = m
+		}
+		return m, err
 	}
 	s := x.in.Stream
 	from := 0
@@ -39,8 +47,11 @@ func (x *executor) fit(r reference, served int) (baseline.Model, error) {
 // priorOdds returns the prior's log-odds of samples. Those of period p come from the prior as it served period p, fitted on D_0 …
 // D_{p-1}: in training, too, it is as fresh as it will be when it serves. Nothing comes before period 0; there each sample has the score that the
 // samples before it gave, where the prior can tell (baseline.Prequential), else the share of likes in its own history.
-func (x *executor) priorOdds(samples []int) ([]float64, error) {
-	ref := reference{name: x.c.Prior, model: baselines[x.c.Prior]}
+func (x *executor) priorOdds(ctx context.Context, samples []int) ([]float64, error) {
+	ref, err := newReference(x.c.Prior)
+	if err != nil {
+		return nil, fmt.Errorf("study: prior: %w", err)
+	}
 	out := make([]float64, len(samples))
 	byPeriod := map[int][]int{} // places in samples
 	for k, i := range samples {
@@ -48,7 +59,7 @@ func (x *executor) priorOdds(samples []int) ([]float64, error) {
 		byPeriod[p] = append(byPeriod[p], k)
 	}
 	for p, places := range byPeriod {
-		m, err := x.served(ref, p)
+		m, err := x.served(ctx, ref, p)
 		if err != nil {
 			return nil, fmt.Errorf("study: prior %s on period %d: %w", x.c.Prior, p, err)
 		}
@@ -71,9 +82,9 @@ func (x *executor) priorOdds(samples []int) ([]float64, error) {
 }
 
 // served is the reference as it serves a period.
-func (x *executor) served(r reference, p int) (baseline.Model, error) {
+func (x *executor) served(ctx context.Context, r reference, p int) (baseline.Model, error) {
 	if p > 0 {
-		return x.fit(r, p)
+		return x.fit(ctx, r, p)
 	}
 	pq, ok := r.model.(baseline.Prequential)
 	if !ok {
@@ -120,7 +131,7 @@ func periodOf(s *period.Stream, sample int) int {
 }
 
 // putOnPrior sets the offsets of all targets to the prior's log-odds and returns their hash.
-func (x *executor) putOnPrior(parts ...[]prompt.Sequence) (string, error) {
+func (x *executor) putOnPrior(ctx context.Context, parts ...[]prompt.Sequence) (string, error) {
 	h := sha256.New()
 	for _, seqs := range parts {
 		var samples []int
@@ -129,7 +140,7 @@ func (x *executor) putOnPrior(parts ...[]prompt.Sequence) (string, error) {
 				samples = append(samples, int(t.Sample))
 			}
 		}
-		odds, err := x.priorOdds(samples)
+		odds, err := x.priorOdds(ctx, samples)
 		if err != nil {
 			return "", err
 		}

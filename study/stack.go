@@ -133,7 +133,7 @@ func (m stackModel) score(rows stacked) []float64 {
 func (x *executor) stackRows(ctx context.Context, s step, seed uint64, part string, parts []kept, list *sampleList) (stacked, error) {
 	columns := make([][]float64, 1, 1+len(parts))
 	var err error
-	if columns[0], err = x.priorOdds(list.samples()); err != nil {
+	if columns[0], err = x.priorOdds(ctx, list.samples()); err != nil {
 		return stacked{}, err
 	}
 	for i, k := range parts {

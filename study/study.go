@@ -13,11 +13,14 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/gomlx/compute"
+
 	"lsat/baseline"
 	"lsat/engine"
 	"lsat/metric"
 	"lsat/period"
 	"lsat/prompt"
+	"lsat/recommender"
 	"lsat/strategy"
 	"lsat/train"
 )
@@ -30,6 +33,9 @@ type Inputs struct {
 	// Open, if given, opens Template and Runner. It is called once the run directory is locked and the stream has passed its audit, since a
 	// model takes long to load.
 	Open func(context.Context) (prompt.Template, engine.Runner, error)
+	// Backend, if given, is what the conventional recommenders compute on. It is called after Open, and only where one of them is a reference or the
+	// prior.
+	Backend func() (compute.Backend, error)
 	// Train runs one job. Default train.Run.
 	Train TrainFunc
 	// Events, if given, is told of progress, from the goroutine that runs the study.
@@ -50,8 +56,11 @@ type executor struct {
 	// fitted holds the references, the prior among them, by name and served period.
 	fitted map[string]baseline.Model
 	// rated counts the items' ratings before a period began, by period.
-	rated  map[int][]int32
-	frozen *frozen
+	rated map[int][]int32
+	// recommenders holds the conventional recommenders by name, tuned the newest models of those that are fine-tuned.
+	recommenders map[string]*recommender.Recommender
+	tuned        map[string]tuned
+	frozen       *frozen
 }
 
 // Run runs the study in dir, which is made if it is not there. What an earlier run finished is used again. Errors: ErrLocked where another
@@ -72,7 +81,8 @@ func Run(ctx context.Context, dir string, c Config, in Inputs) error {
 	x := &executor{
 		c: c, in: in, dir: dir, lists: newLister(c, in.Stream), meter: newMeter(in.Events),
 		jobs: map[string]kept{}, scored: map[string][]float64{}, seqs: map[string][]prompt.Sequence{}, fitted: map[string]baseline.Model{},
-		rated: map[int][]int32{},
+		rated:        map[int][]int32{},
+		recommenders: map[string]*recommender.Recommender{}, tuned: map[string]tuned{},
 	}
 	steps, report, err := audit(ctx, c, x.lists)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/gomlx/compute"
 	"github.com/spf13/cobra"
 
 	"lsat/engine"
@@ -83,7 +84,8 @@ func runStudy(ctx context.Context, c study.Config, dir string, offline bool, std
 			t, err := prompt.New(p, model.model.Tokenizer)
 			return t, model.engine, err
 		},
-		Events: view.event,
+		Backend: func() (compute.Backend, error) { return model.backend, nil },
+		Events:  view.event,
 	})
 	view.close()
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/gomlx/compute"
+
 	"lsat/backbone"
 	"lsat/catalog"
 	"lsat/device"
@@ -28,8 +30,9 @@ func pulled(ctx context.Context, name string, offline bool, stderr io.Writer) (s
 
 // opened is a backbone on a device.
 type opened struct {
-	model  *backbone.Model
-	engine *engine.Engine
+	model   *backbone.Model
+	engine  *engine.Engine
+	backend compute.Backend
 }
 
 // close releases the model. A nil one is closed already.
@@ -91,7 +94,7 @@ func openModel(ctx context.Context, o modelOptions, stderr io.Writer) (*opened, 
 		return nil, errors.Join(err, m.Close())
 	}
 	_, _ = fmt.Fprintf(stderr, "%s on %s (%s)\n", o.name, on, e.Numerics())
-	return &opened{model: m, engine: e}, nil
+	return &opened{model: m, engine: e, backend: b}, nil
 }
 
 // checkMemory refuses a model that cannot be loaded and, for training, one that cannot train on a single row: how many rows there are

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"gonum.org/v1/gonum/stat"
+
 	"lsat/adapter"
 	"lsat/backbone"
 	"lsat/dataset"
@@ -46,10 +48,10 @@ type measurement struct {
 	TrainPeak int64 `json:"train_peak"`
 	ScorePeak int64 `json:"score_peak"`
 	// TrainCPU and ScoreCPU are the processor's seconds, of all cores, which other work on the machine lengthens less.
-	TrainCPU   float64 `json:"train_cpu"`
-	ScoreCPU   float64 `json:"score_cpu"`
-	LastLoss   float64 `json:"last_loss"`
-	MeanLogOdd float64 `json:"mean_log_odds"`
+	TrainCPU    float64 `json:"train_cpu"`
+	ScoreCPU    float64 `json:"score_cpu"`
+	LastLoss    float64 `json:"last_loss"`
+	MeanLogOdds float64 `json:"mean_log_odds"`
 }
 
 // warmTargets are trained on, in steps of several sizes, and scored before anything is measured, so that (nearly) all programs are compiled.
@@ -133,7 +135,11 @@ func (b *bench) work(ctx context.Context, samples []int, batch int) (measurement
 	}
 	res.Before, _ = hostmemory.Resident() // 0 where it cannot be told, as the peaks
 	start := time.Now()
-	seqs, err := b.template.Sequences(b.stream, samples)
+	src, err := prompt.SourceOf(b.template, b.stream, samples)
+	if err != nil {
+		return res, err
+	}
+	seqs, err := prompt.Read(src, 0, src.Len())
 	if err != nil {
 		return res, err
 	}
@@ -142,30 +148,48 @@ func (b *bench) work(ctx context.Context, samples []int, batch int) (measurement
 	for i := range seqs {
 		res.Tokens += len(seqs[i].Tokens)
 	}
-	watch := begin()
+	w := begin()
 	a, loss, err := b.train(ctx, seqs, batch)
 	if err != nil {
 		return res, err
 	}
-	res.Train, res.TrainCPU = watch.seconds()
+	res.Train, res.TrainCPU = w.seconds()
 	res.LastLoss = loss
 	res.TrainPeak, _ = hostmemory.Peak()
+	seqs = nil
 	if err := settle(); err != nil {
 		return res, err
 	}
-	watch = begin()
-	rows, err := b.engine.Score(ctx, seqs, b.template.Answers(), a, nil)
-	if err != nil {
+	w = begin()
+	if res.MeanLogOdds, err = b.score(ctx, src, a); err != nil {
 		return res, err
 	}
-	res.Score, res.ScoreCPU = watch.seconds()
+	res.Score, res.ScoreCPU = w.seconds()
 	res.ScorePeak, _ = hostmemory.Peak()
-	for _, row := range rows {
-		for _, v := range row {
-			res.MeanLogOdd += v / float64(len(samples))
-		}
-	}
 	return res, nil
+}
+
+// scoreChunk is how many targets are written and scored at once, as a study does it.
+const scoreChunk = 2048
+
+// score scores every target, as a study does: chunk by chunk, each written when its turn comes.
+func (b *bench) score(ctx context.Context, src prompt.Source, a *adapter.Adapter) (mean float64, err error) {
+	var odds []float64
+	for lo, hi := 0, 0; lo < src.Len(); lo = hi {
+		for n := 0; hi < src.Len() && n < scoreChunk; hi++ {
+			n += src.Targets(hi)
+		}
+		seqs, err := prompt.Read(src, lo, hi)
+		if err != nil {
+			return 0, err
+		}
+		rows, err := b.engine.Score(ctx, seqs, b.template.Answers(), a, nil)
+		if err != nil {
+			return 0, err
+		}
+		odds = append(odds, slices.Concat(rows...)...)
+	}
+	return stat.Mean(odds, nil), nil
 }
 
 // settle gives back what is no longer used and lets the peak count from now.

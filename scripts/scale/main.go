@@ -27,6 +27,7 @@ type options struct {
 	sizes        []int
 	interactions int
 	seed         uint64
+	warm         int
 	device       string
 	dir          string
 	// one is the size that this process measures itself; 0 in the process that starts those.
@@ -53,6 +54,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.Uint64Var(&o.seed, "seed", 1, "decides ratings, weights and the order of training")
 	f.StringVar(&o.device, "device", device.Auto, "auto, go, xla:cpu or xla:cuda")
 	f.StringVar(&o.dir, "dir", "runs/scale", "directory of ratings, model and results")
+	f.IntVar(&o.warm, "warm", 10_000, "targets that are trained on, in steps of several sizes, and scored before: (nearly) all programs are compiled then")
 	f.IntVar(&o.one, "one", 0, "measure this size in this process, and print it as JSON")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -65,8 +67,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		o.sizes = append(o.sizes, n)
 	}
 	slices.Sort(o.sizes)
-	if f.NArg() > 0 || o.interactions < 1 || o.one < 0 {
-		return o, errors.New("wants --interactions above 0, --one not below it, and no arguments")
+	if f.NArg() > 0 || o.interactions < 1 || o.warm < 1 || o.one < 0 {
+		return o, errors.New("wants --interactions and --warm above 0, --one not below it, and no arguments")
 	}
 	return o, nil
 }
@@ -132,7 +134,7 @@ func inProcess(ctx context.Context, o options, n int, stderr io.Writer) (measure
 	if err != nil {
 		return measurement{}, err
 	}
-	cmd := exec.CommandContext(ctx, self, "--one", strconv.Itoa(n), "--seed", strconv.FormatUint(o.seed, 10), "--device", o.device, "--dir", o.dir)
+	cmd := exec.CommandContext(ctx, self, "--one", strconv.Itoa(n), "--warm", strconv.Itoa(o.warm), "--seed", strconv.FormatUint(o.seed, 10), "--device", o.device, "--dir", o.dir)
 	cmd.Stderr = stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	out, err := cmd.Output()

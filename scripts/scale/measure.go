@@ -54,10 +54,7 @@ type measurement struct {
 	MeanLogOdds float64 `json:"mean_log_odds"`
 }
 
-// warmTargets are trained on, in steps of several sizes, and scored before anything is measured, so that (nearly) all programs are compiled.
-const warmTargets = 10_000
-
-// batches are those sizes of a step, in targets; the last is the one that is measured.
+// batches are the sizes of a step, in targets, that are met while warming up; the last is the one that is measured.
 var batches = []int{16, 48, 80, 128}
 
 // bench is what one process measures with.
@@ -78,8 +75,8 @@ func measure(ctx context.Context, o options) (measurement, error) {
 	if b.stream, err = period.New(set, period.Options{Count: 1, ValidFraction: -1}); err != nil {
 		return measurement{}, err
 	}
-	if n := len(b.stream.Samples); o.one+warmTargets > n {
-		return measurement{}, fmt.Errorf("%d ratings make %d samples, %d and %d more to warm up are wanted: raise --interactions", len(set.Interactions), n, o.one, warmTargets)
+	if n := len(b.stream.Samples); o.one+o.warm > n {
+		return measurement{}, fmt.Errorf("%d ratings make %d samples, %d and %d more to warm up are wanted: raise --interactions", len(set.Interactions), n, o.one, o.warm)
 	}
 	backend, on, _, err := device.Open(o.device)
 	if err != nil {
@@ -101,7 +98,7 @@ func measure(ctx context.Context, o options) (measurement, error) {
 		return measurement{}, err
 	}
 	defer func() { _ = os.RemoveAll(b.dir) }() // scratch
-	drawn := b.wholeUsers(o.one + warmTargets)
+	drawn := b.wholeUsers(o.one + o.warm)
 	for _, batch := range batches {
 		if _, err := b.work(ctx, drawn[o.one:], batch); err != nil {
 			return measurement{}, fmt.Errorf("warming up: %w", err)

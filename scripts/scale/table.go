@@ -23,7 +23,7 @@ func (o options) key() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%x %d %d %s", sha256.Sum256(text), o.interactions, o.seed, o.device))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%x %d %d %d %s", sha256.Sum256(text), o.interactions, o.seed, o.warm, o.device))
 	return hex.EncodeToString(sum[:]), nil
 }
 
@@ -67,14 +67,14 @@ func write(w io.Writer, o options, all []measurement) error {
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p("%d generated ratings (seed %d); a generated Llama of %d layers, %d wide; `stream`, one epoch, %s, %s, %d cores.\n",
 		o.interactions, o.seed, shape.Layers, shape.Hidden, first.Device, first.DType, first.Cores)
-	p("| targets | tokens a target | train, µs a target | ratio | score, µs a target | ratio | peak training, MB | ratio | peak scoring, MB | ratio | before, MB |")
-	p("|" + strings.Repeat(" ---: |", 11))
+	p("| targets | tokens a target | train, µs a target | ratio | CPU µs | score, µs a target | ratio | CPU µs | peak training, MB | ratio | peak scoring, MB | ratio |")
+	p("|" + strings.Repeat(" ---: |", 12))
 	const mb = 1e6
 	for _, m := range all {
-		p("| %d | %.2f | %.1f | %.2f | %.1f | %.2f | %.0f | %.2f | %.0f | %.2f | %.0f |", m.Targets, float64(m.Tokens)/float64(m.Targets),
-			m.micros(m.Train), m.micros(m.Train)/first.micros(first.Train), m.micros(m.Score), m.micros(m.Score)/first.micros(first.Score),
-			float64(m.TrainPeak)/mb, float64(m.TrainPeak)/float64(first.TrainPeak), float64(m.ScorePeak)/mb, float64(m.ScorePeak)/float64(first.ScorePeak),
-			float64(m.Before)/mb)
+		p("| %d | %.2f | %.1f | %.2f | %.1f | %.1f | %.2f | %.1f | %.0f | %.2f | %.0f | %.2f |", m.Targets, float64(m.Tokens)/float64(m.Targets),
+			m.micros(m.Train), m.micros(m.Train)/first.micros(first.Train), m.micros(m.TrainCPU),
+			m.micros(m.Score), m.micros(m.Score)/first.micros(first.Score), m.micros(m.ScoreCPU),
+			float64(m.TrainPeak)/mb, float64(m.TrainPeak)/float64(first.TrainPeak), float64(m.ScorePeak)/mb, float64(m.ScorePeak)/float64(first.ScorePeak))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -154,11 +154,11 @@ func qualityLines(p func(string, ...any), s *state) error {
 }
 
 func seriesLine(p func(string, ...any), s *state, c contestant) {
-	if why, gone := s.Absent[c.name]; gone {
+	rates := s.series(c.group, c.name, measurement.rate)
+	if why, gone := s.Absent[c.name]; gone && len(rates) == 0 {
 		p("| %s | %s | 0 | not measured: %s | | | |", c.group, c.name, oneLine(errors.New(why)))
 		return
 	}
-	rates := s.series(c.group, c.name, measurement.rate)
 	if len(rates) == 0 || c.name == peak {
 		return
 	}
@@ -193,6 +193,11 @@ func howTo(s *state) []string {
 		"PEFT and Transformers at their best: hidden states at the answer's position and two rows of the head instead of the whole, batches sorted by length, no padding mask, SDPA, inference mode and a merged adapter when scoring, the fastest batch size. They run with the allocator settings that lsat gives itself.",
 		"TALLRec as published: the loss over all tokens, the whole head, batches in random order padded to their longest as the released code does, gradients accumulated.",
 		"llama.cpp: its server with eight slots, its prompt cache and an adapter as GGUF, the Q4 file that all weights come from.",
+	}
+	for _, c := range contestants {
+		if why, gone := s.Absent[c.name]; gone && len(s.series(c.group, c.name, measurement.rate)) > 0 {
+			out = append(out, fmt.Sprintf("Not in every round: %s: %s.", c.name, oneLine(errors.New(why))))
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Sweeps)) {
 		w := s.Sweeps[name]

@@ -61,7 +61,7 @@ func (b *bench) runGroup(ctx context.Context, group string) error {
 		delete(b.state.Absent, c.name)
 		workers[c.name] = w
 	}
-	if err := b.compare(workers, list); err != nil {
+	if err := b.compare(ctx, workers, list); err != nil {
 		return err
 	}
 	for len(b.state.Rounds[group]) < b.options.rounds {
@@ -78,7 +78,10 @@ func (b *bench) runGroup(ctx context.Context, group string) error {
 			}
 			m, err := b.measure(w, c, n)
 			if err != nil {
-				return err
+				if err := b.lose(ctx, workers, c, fmt.Errorf("round %d: %w", n+1, err)); err != nil {
+					return err
+				}
+				continue
 			}
 			r[c.name] = m
 			b.say("%s round %d: %s: %.2f s, %.2f targets/s", group, n+1, c.name, m.Seconds, m.rate())
@@ -99,6 +102,16 @@ func (b *bench) absent(c contestant, why error) error {
 	b.say("%s cannot be measured: %v", c.name, why)
 	b.state.Absent[c.name] = why.Error()
 	return b.state.save()
+}
+
+// lose ends a worker that failed; the others go on without it, and what it did in the rounds before counts.
+func (b *bench) lose(ctx context.Context, workers map[string]*worker, c contestant, why error) error {
+	if ctx.Err() != nil { // the whole benchmark is being stopped, workers and all
+		return context.Cause(ctx)
+	}
+	workers[c.name].close()
+	delete(workers, c.name)
+	return b.absent(c, why)
 }
 
 func (b *bench) checkTime(ctx context.Context) error {
@@ -224,7 +237,7 @@ func (b *bench) sweep(c contestant) (sweep, error) {
 }
 
 // compare lets contestants that do the same work show it: log-odds of the same prompts, or the first loss of a fresh adapter.
-func (b *bench) compare(workers map[string]*worker, list []contestant) error {
+func (b *bench) compare(ctx context.Context, workers map[string]*worker, list []contestant) error {
 	first := map[string]answer{} // lsat's, by file of prompts
 	for _, c := range list {
 		w, ok := workers[c.name]
@@ -238,19 +251,17 @@ func (b *bench) compare(workers map[string]*worker, list []contestant) error {
 			picked = picked[:1]
 		}
 		a, err := w.ask(request{Op: "run", Indices: picked, Batch: b.state.Sweeps[c.name].Best, Passes: 1})
-		if err != nil {
-			return err
+		own, compared := first[c.prompts]
+		if err == nil && compared {
+			b.state.Apart[c.name], err = furthest(own.LogOdds, a.LogOdds)
 		}
-		own, ok := first[c.prompts]
-		if !ok {
+		if err != nil {
+			if err := b.lose(ctx, workers, c, err); err != nil {
+				return err
+			}
+		} else if !compared {
 			first[c.prompts] = a
-			continue
 		}
-		worst, err := furthest(own.LogOdds, a.LogOdds)
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
-		}
-		b.state.Apart[c.name] = worst
 	}
 	return b.state.save()
 }

@@ -185,6 +185,19 @@ func seriesLine(p func(string, ...any), s *state, c contestant) {
 	p("| %s | %s | %d | "+digits+" | %.3g, %.3g | %s | %.0f |", c.group, c.name, len(rates), unit.Median, unit.Q1, unit.Q3, gflops, quantile(memory, 1))
 }
 
+// compiledText says what torch.compile made of a peer.
+func compiledText(w sweep) string {
+	switch {
+	case w.compile():
+		return fmt.Sprintf("; with torch.compile, which is used, %.3g", w.Compiled)
+	case w.Compiled > 0:
+		return fmt.Sprintf("; with torch.compile, which is not used, %.3g", w.Compiled)
+	case w.Uncompiled != "":
+		return "; torch.compile fails: " + oneLine(errors.New(w.Uncompiled))
+	}
+	return ""
+}
+
 // howTo says what a reader must know to believe the figures.
 func howTo(s *state) []string {
 	out := []string{
@@ -205,7 +218,7 @@ func howTo(s *state) []string {
 		for _, n := range slices.Sorted(maps.Keys(w.Tried)) {
 			tried = append(tried, fmt.Sprintf("%d: %.3g", n, w.Tried[n]))
 		}
-		out = append(out, fmt.Sprintf("Batch size of %s: %d (samples/s by size: %s).", name, w.Best, strings.Join(tried, ", ")))
+		out = append(out, fmt.Sprintf("Batch size of %s: %d (samples/s by size: %s)%s.", name, w.Best, strings.Join(tried, ", "), compiledText(w)))
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Apart)) {
 		what := "log-odds differ from lsat's on the same prompts by at most"

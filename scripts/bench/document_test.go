@@ -44,7 +44,7 @@ func madeUp() *state {
 	}
 	s.Absent[llamaScore] = "round 3: llama.cpp score tallrec ended before it answered\nexit status 1"
 	s.Absent[peftStart] = "no torch | at all"
-	s.Sweeps[peftTrain] = sweep{Best: 4, Tried: map[int]float64{1: 9, 2: 10, 4: 10.4}}
+	s.Sweeps[peftTrain] = sweep{Best: 4, Tried: map[int]float64{1: 9, 2: 10, 4: 10.4}, Compiled: 12}
 	s.Apart[transformers], s.Apart[peftTrain] = .0123, .0004
 	return s
 }

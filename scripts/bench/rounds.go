@@ -11,14 +11,8 @@ import (
 // errStopped says that the time that was given is over; what is measured is kept.
 var errStopped = errors.New("stopped after the time given: run the same command to go on")
 
-// batchSizes are what the sweep tries, until it gets slower.
-var batchSizes = []int{1, 2, 4, 8, 16}
-
 // apartRound is the round whose picks warm up and are compared: none that is measured, so that no cache has seen what is.
 const apartRound = 1000
-
-// slower is by how much a batch size must be slower than the best one for the sweep to end there.
-const slower = 1.1
 
 // fallbackSamples is how many samples a round has where no peer has told how many take the time asked for.
 const fallbackSamples = 32
@@ -172,6 +166,9 @@ func (b *bench) warm(w *worker, c contestant) error {
 	if c.group == trainGroup { // lsat's last batch of a step has fewer rows, and a program of its own
 		sizes = []int{1, 2, 4, 8}
 	}
+	if b.state.Sweeps[c.name].compile() { // the shapes that torch compiles for are not known beforehand
+		sizes = append(sizes, len(picked))
+	}
 	start := time.Now()
 	for _, n := range sizes {
 		if _, err := w.ask(request{Op: "run", Indices: picked[:min(n, len(picked))], Batch: b.state.Sweeps[c.name].Best, Passes: c.adapters}); err != nil {
@@ -180,60 +177,6 @@ func (b *bench) warm(w *worker, c contestant) error {
 	}
 	b.say("%s: warm after %.1f s", c.name, time.Since(start).Seconds())
 	return nil
-}
-
-// sweepAll finds the best batch sizes that are not known yet, and from the slowest peer how many samples a round has.
-func (b *bench) sweepAll(list []contestant) error {
-	for _, c := range list {
-		if _, known := b.state.Sweeps[c.name]; !c.sweeps || known {
-			continue
-		}
-		s, err := b.sweep(c)
-		if err != nil {
-			if err := b.absent(c, err); err != nil {
-				return err
-			}
-			continue
-		}
-		b.state.Sweeps[c.name] = s
-		b.say("%s: best batch size %d of %v", c.name, s.Best, s.Tried)
-		if b.state.Samples[c.group] == 0 { // the first one that sweeps is the peer at its best
-			n := int(math.Round(b.options.seconds * s.Tried[s.Best] / chunk))
-			b.state.Samples[c.group] = chunk * max(1, n)
-		}
-		if err := b.state.save(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// sweep times one chunk of samples in growing batches, in a process that is not measured afterwards: its memory would tell of the sweep.
-func (b *bench) sweep(c contestant) (sweep, error) {
-	w, _, err := b.open(c, nil)
-	if err != nil {
-		return sweep{}, err
-	}
-	defer w.close()
-	picked := pickSamples(b.files[c.prompts].Sequences, apartRound, chunk)
-	s := sweep{Tried: map[int]float64{}}
-	if _, err := w.ask(request{Op: "run", Indices: picked[:2], Batch: 2}); err != nil {
-		return sweep{}, err
-	}
-	for _, size := range batchSizes {
-		a, err := w.ask(request{Op: "run", Indices: picked, Batch: size})
-		if err != nil {
-			return sweep{}, err
-		}
-		rate := float64(len(picked)) / a.Seconds
-		s.Tried[size] = math.Round(rate*1000) / 1000
-		if s.Best == 0 || rate > s.Tried[s.Best] {
-			s.Best = size
-		} else if rate*slower < s.Tried[s.Best] {
-			break
-		}
-	}
-	return s, nil
 }
 
 // compare lets contestants that do the same work show it: log-odds of the same prompts, or the first loss of a fresh adapter.
@@ -298,11 +241,16 @@ func (b *bench) runStarts(ctx context.Context) error {
 				a, err = w.ask(request{Op: "run", Indices: picked, Batch: max(1, b.state.Sweeps[peftTrain].Best)})
 				m := measurement{Seconds: time.Since(start).Seconds(), Memory: w.peakMemory(), size: sizeOf(b.config, b.files[tallrecTrain].Sequences, picked)}
 				w.close()
-				r[c.name], losses[c.name] = m, a.Loss
-				b.say("start round %d: %s: %.2f s", n+1, c.name, m.Seconds)
+				if err == nil {
+					r[c.name], losses[c.name] = m, a.Loss
+					delete(b.state.Absent, c.name)
+					b.say("start round %d: %s: %.2f s", n+1, c.name, m.Seconds)
+				}
 			}
 			if err != nil {
-				delete(r, c.name)
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
 				if err := b.absent(c, err); err != nil {
 					return err
 				}

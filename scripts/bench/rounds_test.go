@@ -119,6 +119,41 @@ func TestRoundsGoOnAfterACut(t *testing.T) {
 	}
 }
 
+// torch.compile is used where it is faster, beyond what may be chance, and nowhere else.
+func TestCompileMustHelp(t *testing.T) {
+	b := fakeBench(t, t.TempDir(), 1,
+		contestant{name: "own", command: fake("")},
+		contestant{name: "helped", torch: true, sweeps: true, command: fake("compiles")},
+		contestant{name: "hardly", torch: true, sweeps: true, command: fake("compiles-ill")},
+		contestant{name: "failing", torch: true, sweeps: true, command: fake("sweeps")})
+	if err := b.runGroup(t.Context(), scoreGroup); err != nil {
+		t.Fatal(err)
+	}
+	if got := members(b.state); !reflect.DeepEqual(got, []string{"own, helped, hardly, failing"}) {
+		t.Errorf("the rounds are %q", got)
+	}
+	for name, want := range map[string]struct {
+		rate, seconds float64
+		used          bool
+		text          string
+	}{
+		"helped":  {100, .16, true, "; with torch.compile, which is used, 100"},
+		"hardly":  {81.6, .2, false, "; with torch.compile, which is not used, 81.6"},
+		"failing": {0, .2, false, "; torch.compile fails: failing: load: no compiler"},
+	} {
+		s := b.state.Sweeps[name]
+		if s.Best != 4 || s.Compiled != want.rate || s.compile() != want.used || compiledText(s) != want.text {
+			t.Errorf("%s: %+v, used %v, %q", name, s, s.compile(), compiledText(s))
+		}
+		if m := b.state.Rounds[scoreGroup][0][name]; m.Seconds != want.seconds {
+			t.Errorf("%s works %v seconds, want %v", name, m.Seconds, want.seconds)
+		}
+	}
+	if n := b.state.Samples[scoreGroup]; n != 96 { // what the faster way does in a second, in whole chunks
+		t.Errorf("%d samples a round, want 96", n)
+	}
+}
+
 func TestStopping(t *testing.T) {
 	b := fakeBench(t, t.TempDir(), 2, contestant{name: "own", command: fake("")})
 	b.options.stopAfter, b.began = time.Nanosecond, time.Now().Add(-time.Second)

@@ -27,7 +27,10 @@ func fakeBench(t *testing.T, dir string, rounds int, list ...contestant) *bench 
 	t.Cleanup(func() { contestants = before })
 	contestants = nil
 	for _, c := range list {
-		c.group, c.prompts = scoreGroup, tallrecTrain
+		c.group = scoreGroup
+		if c.prompts == "" {
+			c.prompts = tallrecTrain
+		}
 		contestants = append(contestants, c)
 	}
 	s, _, err := resume(dir, "key")

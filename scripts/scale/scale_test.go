@@ -30,10 +30,10 @@ func TestTable(t *testing.T) {
 	}
 	const want = `5000 generated ratings (seed 7); a generated Llama of 2 layers, 64 wide; ` + "`stream`" + `, one epoch, go, f32, 2 cores.
 
-| targets | tokens a target | train, µs a target | ratio | CPU µs | score, µs a target | ratio | CPU µs | peak training, MB | ratio | peak scoring, MB | ratio |
-| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-| 1000 | 8.00 | 100.0 | 1.00 | 150.0 | 50.0 | 1.00 | 60.0 | 100 | 1.00 | 80 | 1.00 |
-| 4000 | 8.50 | 125.0 | 1.25 | 150.0 | 25.0 | 0.50 | 50.0 | 150 | 1.50 | 80 | 1.00 |
+| targets | tokens a target | train, µs a target | ratio | CPU µs | ratio | score, µs a target | ratio | CPU µs | ratio | peak training, MB | ratio | peak scoring, MB | ratio |
+| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| 1000 | 8.00 | 100.0 | 1.00 | 150.0 | 1.00 | 50.0 | 1.00 | 60.0 | 1.00 | 100 | 1.00 | 80 | 1.00 |
+| 4000 | 8.50 | 125.0 | 1.25 | 150.0 | 1.00 | 25.0 | 0.50 | 50.0 | 0.83 | 150 | 1.50 | 80 | 1.00 |
 `
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)

@@ -67,18 +67,22 @@ func write(w io.Writer, o options, all []measurement) error {
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p("%d generated ratings (seed %d); a generated Llama of %d layers, %d wide; `stream`, one epoch, %s, %s, %d cores.\n",
 		o.interactions, o.seed, shape.Layers, shape.Hidden, first.Device, first.DType, first.Cores)
-	p("| targets | tokens a target | train, µs a target | ratio | CPU µs | score, µs a target | ratio | CPU µs | peak training, MB | ratio | peak scoring, MB | ratio |")
-	p("|" + strings.Repeat(" ---: |", 12))
-	const mb = 1e6
+	p("| targets | tokens a target | train, µs a target | ratio | CPU µs | ratio | score, µs a target | ratio | CPU µs | ratio | peak training, MB | ratio | peak scoring, MB | ratio |")
+	p("|" + strings.Repeat(" ---: |", 14))
 	for _, m := range all {
-		p("| %d | %.2f | %.1f | %.2f | %.1f | %.1f | %.2f | %.1f | %.0f | %.2f | %.0f | %.2f |", m.Targets, float64(m.Tokens)/float64(m.Targets),
-			m.micros(m.Train), m.micros(m.Train)/first.micros(first.Train), m.micros(m.TrainCPU),
-			m.micros(m.Score), m.micros(m.Score)/first.micros(first.Score), m.micros(m.ScoreCPU),
-			float64(m.TrainPeak)/mb, float64(m.TrainPeak)/float64(first.TrainPeak), float64(m.ScorePeak)/mb, float64(m.ScorePeak)/float64(first.ScorePeak))
+		row := fmt.Sprintf("| %d | %.2f |", m.Targets, float64(m.Tokens)/float64(m.Targets))
+		for _, seconds := range []func(measurement) float64{
+			func(m measurement) float64 { return m.Train }, func(m measurement) float64 { return m.TrainCPU },
+			func(m measurement) float64 { return m.Score }, func(m measurement) float64 { return m.ScoreCPU },
+		} {
+			micros := func(m measurement) float64 { return seconds(m) * 1e6 / float64(m.Targets) }
+			row += fmt.Sprintf(" %.1f | %.2f |", micros(m), micros(m)/micros(first))
+		}
+		for _, bytes := range []func(measurement) int64{func(m measurement) int64 { return m.TrainPeak }, func(m measurement) int64 { return m.ScorePeak }} {
+			row += fmt.Sprintf(" %.0f | %.2f |", float64(bytes(m))/1e6, float64(bytes(m))/float64(bytes(first)))
+		}
+		p("%s", row)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
-
-// micros is microseconds a target.
-func (m measurement) micros(seconds float64) float64 { return seconds * 1e6 / float64(m.Targets) }

@@ -1,6 +1,9 @@
 package main
 
-import "path/filepath"
+import (
+	"errors"
+	"path/filepath"
+)
 
 // The groups: contestants of one group take turns in the same rounds.
 const (
@@ -95,6 +98,9 @@ func (b *bench) open(c contestant, adapters []string) (*worker, answer, error) {
 
 // load is open with the model compiled by torch, or not.
 func (b *bench) load(c contestant, adapters []string, compile bool) (*worker, answer, error) {
+	if c.llama && b.options.model != "" {
+		return nil, answer{}, errors.New("llama.cpp measures the catalogue's model only")
+	}
 	w, err := startWorker(c.name, b.log, c.command(b.options)...)
 	if err != nil {
 		return nil, answer{}, err

@@ -8,22 +8,28 @@ var batchSizes = []int{1, 2, 4, 8, 16}
 // slower is by how much a batch size must be slower than the best one for the sweep to end there.
 const slower = 1.1
 
-// sweepAll finds the best batch sizes that are not known yet, and from the slowest peer how many samples a round has.
+// sweepAll finds the best batch sizes that are not known yet, whether torch.compile helps, and from the slowest peer how many samples a round has.
 func (b *bench) sweepAll(list []contestant) error {
 	for _, c := range list {
-		if _, known := b.state.Sweeps[c.name]; !c.sweeps || known {
+		if !c.sweeps {
 			continue
 		}
-		s, err := b.sweep(c)
-		if err != nil {
-			if err := b.absent(c, err); err != nil {
+		if _, known := b.state.Sweeps[c.name]; !known {
+			s, err := b.sweep(c)
+			if err != nil {
+				if err := b.absent(c, err); err != nil {
+					return err
+				}
+				continue
+			}
+			b.state.Sweeps[c.name] = s
+			b.say("%s: best batch size %d of %v", c.name, s.Best, s.Tried)
+			if err := b.state.save(); err != nil {
 				return err
 			}
-			continue
 		}
-		b.state.Sweeps[c.name] = s
-		b.say("%s: best batch size %d of %v", c.name, s.Best, s.Tried)
-		if c.torch {
+		if s := b.state.Sweeps[c.name]; c.torch && s.Compiled == 0 && s.Uncompiled == "" {
+			var err error
 			if s.Compiled, err = b.compiled(c, s.Best); err != nil {
 				s.Uncompiled = err.Error()
 			}
@@ -31,6 +37,7 @@ func (b *bench) sweepAll(list []contestant) error {
 			b.say("%s: %.3g samples/s with torch.compile %s", c.name, s.Compiled, s.Uncompiled)
 		}
 		if b.state.Samples[c.group] == 0 { // the first one that sweeps is the peer at its best
+			s := b.state.Sweeps[c.name]
 			n := int(math.Round(b.options.seconds * max(s.Compiled, s.Tried[s.Best]) / chunk))
 			b.state.Samples[c.group] = chunk * max(1, n)
 		}

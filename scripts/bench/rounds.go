@@ -26,7 +26,7 @@ func (b *bench) runGroup(ctx context.Context, group string) error {
 		return b.runStarts(ctx)
 	}
 	list := ofGroup(group)
-	if err := b.sweepAll(list); err != nil {
+	if err := b.sweepAll(ctx, list); err != nil {
 		return err
 	}
 	workers := map[string]*worker{}
@@ -47,7 +47,7 @@ func (b *bench) runGroup(ctx context.Context, group string) error {
 			}
 		}
 		if err != nil {
-			if err := b.absent(c, err); err != nil {
+			if err := b.absent(ctx, c, err); err != nil {
 				return err
 			}
 			continue
@@ -89,7 +89,10 @@ func (b *bench) runGroup(ctx context.Context, group string) error {
 }
 
 // absent notes that a peer cannot be measured. Without lsat itself there is nothing to compare.
-func (b *bench) absent(c contestant, why error) error {
+func (b *bench) absent(ctx context.Context, c contestant, why error) error {
+	if ctx.Err() != nil { // the whole benchmark is being stopped, workers and all
+		return context.Cause(ctx)
+	}
 	if !c.torch && !c.llama {
 		return why
 	}
@@ -100,12 +103,9 @@ func (b *bench) absent(c contestant, why error) error {
 
 // lose ends a worker that failed; the others go on without it, and what it did in the rounds before counts.
 func (b *bench) lose(ctx context.Context, workers map[string]*worker, c contestant, why error) error {
-	if ctx.Err() != nil { // the whole benchmark is being stopped, workers and all
-		return context.Cause(ctx)
-	}
 	workers[c.name].close()
 	delete(workers, c.name)
-	return b.absent(c, why)
+	return b.absent(ctx, c, why)
 }
 
 func (b *bench) checkTime(ctx context.Context) error {
@@ -248,10 +248,7 @@ func (b *bench) runStarts(ctx context.Context) error {
 				}
 			}
 			if err != nil {
-				if ctx.Err() != nil {
-					return context.Cause(ctx)
-				}
-				if err := b.absent(c, err); err != nil {
+				if err := b.absent(ctx, c, err); err != nil {
 					return err
 				}
 			}

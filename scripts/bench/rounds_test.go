@@ -165,7 +165,7 @@ func TestStopping(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := b.lose(ctx, nil, contestants[0], errors.New("killed with it")); !errors.Is(err, context.Canceled) || len(b.state.Absent) > 0 {
+	if err := b.absent(ctx, contestant{name: "peer", torch: true}, errors.New("killed with it")); !errors.Is(err, context.Canceled) || len(b.state.Absent) > 0 {
 		t.Errorf("a worker that ends with the benchmark: %v, absent %v", err, b.state.Absent)
 	}
 }

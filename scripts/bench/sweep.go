@@ -1,6 +1,9 @@
 package main
 
-import "math"
+import (
+	"context"
+	"math"
+)
 
 // batchSizes are what the sweep tries, until it gets slower.
 var batchSizes = []int{1, 2, 4, 8, 16}
@@ -9,7 +12,7 @@ var batchSizes = []int{1, 2, 4, 8, 16}
 const slower = 1.1
 
 // sweepAll finds the best batch sizes that are not known yet, whether torch.compile helps, and from the slowest peer how many samples a round has.
-func (b *bench) sweepAll(list []contestant) error {
+func (b *bench) sweepAll(ctx context.Context, list []contestant) error {
 	for _, c := range list {
 		if !c.sweeps {
 			continue
@@ -17,7 +20,7 @@ func (b *bench) sweepAll(list []contestant) error {
 		if _, known := b.state.Sweeps[c.name]; !known {
 			s, err := b.sweep(c)
 			if err != nil {
-				if err := b.absent(c, err); err != nil {
+				if err := b.absent(ctx, c, err); err != nil {
 					return err
 				}
 				continue

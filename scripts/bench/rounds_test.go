@@ -122,6 +122,15 @@ func TestRoundsGoOnAfterACut(t *testing.T) {
 	}
 }
 
+// The third run of a sweep is the first one of batches of 2, slow once: they are timed again, and larger ones are tried.
+func TestSweepOutlivesAHiccup(t *testing.T) {
+	b := fakeBench(t, t.TempDir(), 1, contestant{name: "peer", torch: true, sweeps: true, command: fake("hiccups")})
+	s, err := b.sweep(contestants[0])
+	if want := map[int]float64{1: 20, 2: 40, 4: 80, 8: 76.19, 16: 17.778}; err != nil || s.Best != 4 || !reflect.DeepEqual(s.Tried, want) {
+		t.Errorf("the sweep found %+v (%v), want 4 as the best of %v", s, err, want)
+	}
+}
+
 // torch.compile is used where it is faster, beyond what may be chance, and nowhere else.
 func TestCompileMustHelp(t *testing.T) {
 	b := fakeBench(t, t.TempDir(), 1,

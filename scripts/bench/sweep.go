@@ -63,15 +63,15 @@ func (b *bench) sweep(c contestant) (sweep, error) {
 	if _, err := w.ask(request{Op: "run", Indices: picked[:2], Batch: 2}); err != nil {
 		return sweep{}, err
 	}
-	time := func(size int) (rate float64, err error) {
+	timed := func(size int) (rate float64, err error) {
 		a, err := w.ask(request{Op: "run", Indices: picked, Batch: size})
 		return float64(len(picked)) / a.Seconds, err
 	}
 	for _, size := range batchSizes {
-		rate, err := time(size)
+		rate, err := timed(size)
 		if err == nil && rate*slower < s.Tried[s.Best] { // it would end the search: not by one hiccup of the machine
 			var again float64
-			again, err = time(size)
+			again, err = timed(size)
 			rate = max(rate, again)
 		}
 		if err != nil {

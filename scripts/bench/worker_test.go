@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 
 // fakeWorker answers loads and runs, fails for batch 13, and ends without an answer for batch 99. Its first argument says how it differs:
 // "refuses" cannot load; "dies-N" ends at its N-th run; "apart" has other log-odds; "sweeps" works fastest in batches of 4;
-// "compiles" and "compiles-ill" do too, and torch.compile makes them faster or slower.
+// "hiccups" too, but for its third run; "compiles" and "compiles-ill" do too, and torch.compile makes them faster or slower.
 func fakeWorker() {
 	kind := ""
 	if len(os.Args) > 1 {
@@ -64,6 +64,12 @@ func fakeWorker() {
 			}
 			if kind == "sweeps" || strings.HasPrefix(kind, "compiles") {
 				a.Seconds = map[int]float64{1: .8, 2: .4, 4: .2, 8: .21, 16: .9}[r.Batch]
+			}
+			if kind == "hiccups" {
+				a.Seconds = map[int]float64{1: .8, 2: .4, 4: .2, 8: .21, 16: .9}[r.Batch]
+				if runs == 3 {
+					a.Seconds = 7
+				}
 			}
 			if compile && runs >= 3 { // by then it has met two lengths
 				a.Seconds /= map[string]float64{"compiles": 1.25, "compiles-ill": 1.02}[kind]

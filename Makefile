@@ -26,16 +26,17 @@ endif
 
 DEMO_OUT ?= runs/demo
 BENCH ?=
+SCALE ?=
 TEST_TIMEOUT ?= 14m
 TESTS ?= ./...
 
 BIG_SHAPE ?= llama-2-7b
 BIG_DIR ?= runs/bigmodel
 
-.PHONY: help build plugin demo test lint vet fmt clean bench bench-7b
+.PHONY: help build plugin demo test lint vet fmt clean bench bench-7b bench-scale
 
 help: ## what there is to make
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 build: $(CC_NEEDED) ## bin/lsat
 	@mkdir -p bin
@@ -67,6 +68,11 @@ bench-7b: plugin ## load, score with and train a model of 7 billion generated we
 	bin/bigmodel write --shape $(BIG_SHAPE) $(BIG_DIR)
 	bin/bigmodel run $(BIG_DIR)
 	rm -r $(BIG_DIR)
+
+# SCALE takes options, e.g. SCALE="--sizes 10000,100000"; sizes that are measured already are kept.
+bench-scale: plugin ## time and memory of training and scoring from 10 thousand to 1 million targets, as a table in Markdown: about 12 minutes
+	go build -o bin/scale ./scripts/scale
+	bin/scale $(SCALE)
 
 lint: ## golangci-lint, the version pinned in .ci/lint
 	.ci/lint

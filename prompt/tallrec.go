@@ -2,6 +2,7 @@ package prompt
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"lsat/period"
@@ -70,26 +71,49 @@ func (t *tallRec) list(titles []string) string {
 
 // Sequences writes one sequence for each sample. Over-long prompts lose their oldest history items.
 func (t *tallRec) Sequences(stream *period.Stream, samples []int) ([]Sequence, error) {
+	s, err := t.source(stream, samples)
+	if err != nil {
+		return nil, err
+	}
+	return Read(s, 0, s.Len())
+}
+
+// singles are samples of which each is a sequence.
+type singles struct {
+	*tallRec
+	stream  *period.Stream
+	samples []int
+}
+
+func (t *tallRec) source(stream *period.Stream, samples []int) (Source, error) {
 	if err := checkSamples(stream, samples); err != nil {
 		return nil, err
 	}
-	out := make([]Sequence, 0, len(samples))
-	for _, i := range samples {
-		tokens, err := t.tokens(stream, i)
-		if err != nil {
-			return nil, err
-		}
-		header := len(t.header)
-		if common(t.header, tokens) < header || header == len(tokens) {
-			header = 0
-		}
-		out = append(out, Sequence{
-			Tokens:  tokens,
-			Header:  header,
-			Targets: []Target{{Position: int32(len(tokens) - 1), Label: stream.Samples[i].Label, Sample: int32(i)}},
-		})
+	return singles{t, stream, slices.Clone(samples)}, nil
+}
+
+// Len implements Source.
+func (s singles) Len() int { return len(s.samples) }
+
+// Targets implements Source.
+func (s singles) Targets(int) int { return 1 }
+
+// At implements Source.
+func (s singles) At(k int) (Sequence, error) {
+	i := s.samples[k]
+	tokens, err := s.tokens(s.stream, i)
+	if err != nil {
+		return Sequence{}, err
 	}
-	return out, nil
+	header := len(s.header)
+	if common(s.header, tokens) < header || header == len(tokens) {
+		header = 0
+	}
+	return Sequence{
+		Tokens:  tokens,
+		Header:  header,
+		Targets: []Target{{Position: int32(len(tokens) - 1), Label: s.stream.Samples[i].Label, Sample: int32(i)}},
+	}, nil
 }
 
 func (t *tallRec) tokens(stream *period.Stream, i int) ([]int32, error) {

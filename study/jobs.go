@@ -51,7 +51,7 @@ func (x *executor) spec(j *strategy.Job, seed uint64, init, prior string, d trai
 // samples say, the tokens themselves.
 func (x *executor) templateHash(parts ...[]prompt.Sequence) string {
 	hash := x.in.Template.Hash()
-	if c, ok := x.in.Template.(prompt.Counting); !ok || !c.Counts() {
+	if !x.counting() {
 		return hash
 	}
 	for _, seqs := range parts {
@@ -59,6 +59,21 @@ func (x *executor) templateHash(parts ...[]prompt.Sequence) string {
 	}
 	sum := sha256.Sum256([]byte(hash))
 	return hex.EncodeToString(sum[:])
+}
+
+// sourceHash is templateHash of sequences that are not written yet.
+func (x *executor) sourceHash(src prompt.Source) (string, error) {
+	if !x.counting() {
+		return x.templateHash(), nil
+	}
+	seqs, err := prompt.Read(src, 0, src.Len())
+	return x.templateHash(seqs), err
+}
+
+// counting says that the template tells more of a stream than its samples and their histories.
+func (x *executor) counting() bool {
+	c, ok := x.in.Template.(prompt.Counting)
+	return ok && c.Counts()
 }
 
 func jobName(seed uint64, j *strategy.Job) string { return fmt.Sprintf("job/%d/%s", seed, j.ID()) }

@@ -33,27 +33,42 @@ func (x *executor) scores(ctx context.Context, name, task, id string, a *adapter
 		x.meter.end(name, true, "")
 		return s, nil
 	}
-	seqs, err := x.sequences(list)
+	src, err := x.source(list)
 	if err != nil {
 		return nil, fmt.Errorf("study: %s: %w", task, err)
 	}
-	key := sha256.Sum256([]byte(strings.Join([]string{x.in.Runner.BackboneHash(), x.in.Runner.Numerics(), x.templateHash(seqs), id, list.hash()}, "\n")))
+	check := x.newCheck(list)
+	template, err := x.sourceHash(src)
+	if err != nil {
+		return nil, fmt.Errorf("study: %s: %w", task, err)
+	}
+	key := sha256.Sum256([]byte(strings.Join([]string{x.in.Runner.BackboneHash(), x.in.Runner.Numerics(), template, id, list.hash()}, "\n")))
 	dir := filepath.Join(x.dir, "scores", hex.EncodeToString(key[:]))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("study: %w", err)
 	}
-	bySample := make(map[int32]float64, list.size)
+	out := make([]float64, list.size)
 	done, reused := 0, true
 	x.meter.begin(name, task, list.size)
-	for c, chunk := range chunks(seqs) {
+	for c, part := range chunks(src) {
+		chunk, err := prompt.Read(src, part.Lo, part.Hi)
+		if err == nil {
+			err = check.take(chunk)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("study: %s: %w", task, err)
+		}
 		n := countTargets(chunk)
 		path := filepath.Join(dir, fmt.Sprintf("%04d.f64", c))
 		odds, err := readScores(path, n)
 		if err != nil {
 			if reused {
 				reused = false
-				if err := x.freeze(ctx, list, seqs); err != nil {
-					return nil, fmt.Errorf("study: %s: %w", task, err)
+				if seqs, ok := src.(prompt.List); ok {
+					if err := x.freeze(ctx, list, seqs); err != nil {
+						return nil, fmt.Errorf("study: %s: %w", task, err)
+					}
+					copy(chunk, seqs[part.Lo:part.Hi])
 				}
 				x.meter.begin(name, task, list.size)
 			}
@@ -67,16 +82,15 @@ func (x *executor) scores(ctx context.Context, name, task, id string, a *adapter
 		k := 0
 		for _, s := range chunk {
 			for _, t := range s.Targets {
-				bySample[t.Sample] = odds[k]
+				out[check.place(t.Sample)] = odds[k]
 				k++
 			}
 		}
 		done += n
 		x.meter.progress(done, list.size)
 	}
-	out := make([]float64, list.size)
-	for i, s := range list.samples() {
-		out[i] = bySample[int32(s)]
+	if err := check.end(); err != nil {
+		return nil, fmt.Errorf("study: %s: %w", task, err)
 	}
 	x.scored[memo] = out
 	x.meter.end(name, reused, "")
@@ -106,59 +120,18 @@ func (x *executor) scoreChunk(ctx context.Context, chunk []prompt.Sequence, a *a
 	return odds, nil
 }
 
-// sequences writes a list's samples, keeping those of the newest list: the adapters of one update score the same two lists.
-func (x *executor) sequences(list *sampleList) ([]prompt.Sequence, error) {
-	if s, ok := x.seqs[list.hash()]; ok {
-		return s, nil
-	}
-	s, err := x.write(list)
-	if err != nil {
-		return nil, err
-	}
-	x.seqs[list.hash()] = s
-	return s, nil
-}
-
-// write turns a list into sequences and sees to it that their targets are the list's samples, each once, with their own labels: the audit
-// was about the list.
-func (x *executor) write(list *sampleList) ([]prompt.Sequence, error) {
-	seqs, err := x.in.Template.Sequences(x.in.Stream, list.samples())
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", list.name, err)
-	}
-	asked := make(map[int32]bool, list.size)
-	for _, i := range list.samples() {
-		asked[int32(i)] = true
-	}
-	for _, s := range seqs {
-		for _, t := range s.Targets {
-			if !asked[t.Sample] {
-				return nil, fmt.Errorf("%w: the %s template made sample %d a target of %s, which does not have it, or has it once", period.ErrLeak, x.in.Template.Name(), t.Sample, list.name)
-			}
-			if t.Label != x.in.Stream.Samples[t.Sample].Label {
-				return nil, fmt.Errorf("%w: the %s template gave sample %d of %s another label", period.ErrInconsistent, x.in.Template.Name(), t.Sample, list.name)
-			}
-			delete(asked, t.Sample)
-		}
-	}
-	if len(asked) > 0 {
-		return nil, fmt.Errorf("%w: the %s template left %d samples of %s out", period.ErrInconsistent, x.in.Template.Name(), len(asked), list.name)
-	}
-	return seqs, nil
-}
-
-// chunks cuts sequences into runs of at least chunkTargets targets, always in the same places.
-func chunks(seqs []prompt.Sequence) [][]prompt.Sequence {
-	var out [][]prompt.Sequence
+// chunks cuts a source's sequences into runs of at least chunkTargets targets, always in the same places.
+func chunks(src prompt.Source) []period.Range {
+	var out []period.Range
 	lo, n := 0, 0
-	for i, s := range seqs {
-		if n += len(s.Targets); n >= chunkTargets {
-			out = append(out, seqs[lo:i+1])
+	for i := range src.Len() {
+		if n += src.Targets(i); n >= chunkTargets {
+			out = append(out, period.Range{Lo: lo, Hi: i + 1})
 			lo, n = i+1, 0
 		}
 	}
-	if lo < len(seqs) {
-		out = append(out, seqs[lo:])
+	if lo < src.Len() {
+		out = append(out, period.Range{Lo: lo, Hi: src.Len()})
 	}
 	return out
 }

@@ -49,10 +49,10 @@ type executor struct {
 	lists *lister
 	store *store
 	meter *meter
-	// jobs holds the adapters of finished jobs by name, scored the log-odds by adapter and list, seqs the sequences of the lists in use.
-	jobs   map[string]kept
-	scored map[string][]float64
-	seqs   map[string][]prompt.Sequence
+	// jobs holds the adapters of finished jobs by name, scored the log-odds by adapter and list, sources the sequences of the lists in use.
+	jobs    map[string]kept
+	scored  map[string][]float64
+	sources map[string]prompt.Source
 	// fitted holds the references, the prior among them, by name and served period.
 	fitted map[string]baseline.Model
 	// rated counts the items' ratings before a period began, by period.
@@ -80,7 +80,7 @@ func Run(ctx context.Context, dir string, c Config, in Inputs) error {
 	defer func() { _ = held.Unlock() }() // it goes with the process anyway
 	x := &executor{
 		c: c, in: in, dir: dir, lists: newLister(c, in.Stream), meter: newMeter(in.Events),
-		jobs: map[string]kept{}, scored: map[string][]float64{}, seqs: map[string][]prompt.Sequence{}, fitted: map[string]baseline.Model{},
+		jobs: map[string]kept{}, scored: map[string][]float64{}, sources: map[string]prompt.Source{}, fitted: map[string]baseline.Model{},
 		rated:        map[int][]int32{},
 		recommenders: map[string]*recommender.Recommender{}, tuned: map[string]tuned{},
 	}
@@ -120,7 +120,7 @@ func (x *executor) run(ctx context.Context, steps []step, refs []reference, repo
 		for _, s := range steps {
 			if s.update != update { // another update scores other lists
 				update = s.update
-				clear(x.seqs)
+				clear(x.sources)
 				clear(x.scored)
 			}
 			if err := x.step(ctx, s, seed); err != nil {

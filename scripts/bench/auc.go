@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -40,15 +41,10 @@ func (b *bench) runAUC(ctx context.Context) error {
 			return err
 		}
 		c := named(side.name)
-		w, _, err := b.open(c, nil)
-		if err != nil {
-			return err
-		}
 		dir := filepath.Join(b.options.out, "auc", map[bool]string{true: "peft", false: "lsat"}[c.torch])
-		a, err := w.ask(request{Op: "fit", Indices: side.indices, Batch: max(1, b.state.Sweeps[side.name].Best), Step: aucStep, Seed: aucSeed, Out: dir})
-		w.close()
+		a, err := b.fit(c, request{Op: "fit", Indices: side.indices, Batch: max(1, b.state.Sweeps[side.name].Best), Step: aucStep, Seed: aucSeed, Out: dir})
 		if err != nil {
-			return err
+			return blame(c, err)
 		}
 		b.say("auc: %s: %d samples in %.1f s, last loss %.4f", side.name, len(samples), a.Seconds, a.Loss)
 		q.Adapters[side.name] = dir
@@ -57,6 +53,26 @@ func (b *bench) runAUC(ctx context.Context) error {
 		}
 	}
 	return b.scoreNext(ctx, q)
+}
+
+// errPeerFails says that there is nothing to compare with. lsat's own failures are other errors.
+var errPeerFails = errors.New("the peer fails")
+
+func blame(c contestant, err error) error {
+	if c.torch {
+		return fmt.Errorf("%w: %w", errPeerFails, err)
+	}
+	return err
+}
+
+// fit lets a contestant train in a process of its own.
+func (b *bench) fit(c contestant, r request) (answer, error) {
+	w, _, err := b.open(c, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	defer w.close()
+	return w.ask(r)
 }
 
 // scoreNext scores the next period's samples by both sides.
@@ -77,7 +93,7 @@ func (b *bench) scoreNext(ctx context.Context, q *quality) error {
 		c.prompts = side.file
 		w, _, err := b.open(c, []string{q.Adapters[side.trained]})
 		if err != nil {
-			return err
+			return blame(c, err)
 		}
 		defer w.close()
 		indices, step := plain, aucSlice
@@ -90,7 +106,7 @@ func (b *bench) scoreNext(ctx context.Context, q *quality) error {
 			}
 			a, err := w.ask(request{Op: "run", Indices: indices[at:min(at+step, len(indices))], Batch: max(1, b.state.Sweeps[side.name].Best), Passes: 1})
 			if err != nil {
-				return err
+				return blame(c, err)
 			}
 			q.Scores[side.name] = append(q.Scores[side.name], a.LogOdds...)
 			b.say("auc: %s: %d of %d scored", side.name, len(q.Scores[side.name]), len(samples))

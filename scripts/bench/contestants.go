@@ -1,6 +1,9 @@
 package main
 
-import "path/filepath"
+import (
+	"errors"
+	"path/filepath"
+)
 
 // The groups: contestants of one group take turns in the same rounds.
 const (
@@ -19,7 +22,7 @@ type contestant struct {
 	prompts string // the file of prompts
 	// adapters is how many of the benchmark's adapters it loads, and uses one after another.
 	adapters int
-	// sweeps says that its best batch size has to be found.
+	// sweeps says that its best batch size has to be found, and where it is torch's, whether compiling helps.
 	sweeps bool
 	// llama says that it runs llama.cpp, which has its own files of model and adapter.
 	llama bool
@@ -90,6 +93,14 @@ func ofGroup(group string) []contestant {
 
 // open starts a contestant's process and has it load everything. adapters replaces the benchmark's own, where given.
 func (b *bench) open(c contestant, adapters []string) (*worker, answer, error) {
+	return b.load(c, adapters, b.state.Sweeps[c.name].compile())
+}
+
+// load is open with the model compiled by torch, or not.
+func (b *bench) load(c contestant, adapters []string, compile bool) (*worker, answer, error) {
+	if c.llama && b.options.model != "" {
+		return nil, answer{}, errors.New("llama.cpp measures the catalogue's model only")
+	}
 	w, err := startWorker(c.name, b.log, c.command(b.options)...)
 	if err != nil {
 		return nil, answer{}, err
@@ -103,7 +114,7 @@ func (b *bench) open(c contestant, adapters []string) (*worker, answer, error) {
 	if c.torch {
 		model = b.torchModel()
 	}
-	r := request{Op: "load", Model: model, DType: b.state.DType, Threads: b.state.Threads, Adapters: adapters}
+	r := request{Op: "load", Model: model, DType: b.state.DType, Threads: b.state.Threads, Adapters: adapters, Compile: compile}
 	if c.prompts != "" {
 		r.Prompts = b.promptsPath(c.prompts)
 	}

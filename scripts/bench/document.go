@@ -154,11 +154,11 @@ func qualityLines(p func(string, ...any), s *state) error {
 }
 
 func seriesLine(p func(string, ...any), s *state, c contestant) {
-	if why, gone := s.Absent[c.name]; gone {
+	rates := s.series(c.group, c.name, measurement.rate)
+	if why, gone := s.Absent[c.name]; gone && len(rates) == 0 {
 		p("| %s | %s | 0 | not measured: %s | | | |", c.group, c.name, oneLine(errors.New(why)))
 		return
 	}
-	rates := s.series(c.group, c.name, measurement.rate)
 	if len(rates) == 0 || c.name == peak {
 		return
 	}
@@ -185,14 +185,32 @@ func seriesLine(p func(string, ...any), s *state, c contestant) {
 	p("| %s | %s | %d | "+digits+" | %.3g, %.3g | %s | %.0f |", c.group, c.name, len(rates), unit.Median, unit.Q1, unit.Q3, gflops, quantile(memory, 1))
 }
 
+// compiledText says what torch.compile made of a peer.
+func compiledText(w sweep) string {
+	switch {
+	case w.compile():
+		return fmt.Sprintf("; with torch.compile, which is used, %.3g", w.Compiled)
+	case w.Compiled > 0:
+		return fmt.Sprintf("; with torch.compile, which is not used, %.3g", w.Compiled)
+	case w.Uncompiled != "":
+		return "; torch.compile fails: " + oneLine(errors.New(w.Uncompiled))
+	}
+	return ""
+}
+
 // howTo says what a reader must know to believe the figures.
 func howTo(s *state) []string {
 	out := []string{
 		"Each contestant is a process of its own that stays loaded; a round lets each work once on the round's samples, in an order that rotates, and the others wait. What is compiled on first use is compiled before the first round.",
 		"All read the same token ids. A round's samples are the same for all that work on `tallrec`: chunks of 16 of about the same length, from all lengths. `stream` takes sequences of the same pool of samples, other ones in each round.",
-		"PEFT and Transformers at their best: hidden states at the answer's position and two rows of the head instead of the whole, batches sorted by length, no padding mask, SDPA, inference mode and a merged adapter when scoring, the fastest batch size. They run with the allocator settings that lsat gives itself.",
+		"PEFT and Transformers at their best: hidden states at the answer's position and two rows of the head instead of the whole, batches sorted by length, no padding mask, SDPA, inference mode and a merged adapter when scoring, the fastest batch size, torch.compile where that is faster still. They run with the allocator settings that lsat gives itself.",
 		"TALLRec as published: the loss over all tokens, the whole head, batches in random order padded to their longest as the released code does, gradients accumulated.",
 		"llama.cpp: its server with eight slots, its prompt cache and an adapter as GGUF, the Q4 file that all weights come from.",
+	}
+	for _, c := range contestants {
+		if why, gone := s.Absent[c.name]; gone && len(s.series(c.group, c.name, measurement.rate)) > 0 {
+			out = append(out, fmt.Sprintf("Not in every round: %s: %s.", c.name, oneLine(errors.New(why))))
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Sweeps)) {
 		w := s.Sweeps[name]
@@ -200,7 +218,7 @@ func howTo(s *state) []string {
 		for _, n := range slices.Sorted(maps.Keys(w.Tried)) {
 			tried = append(tried, fmt.Sprintf("%d: %.3g", n, w.Tried[n]))
 		}
-		out = append(out, fmt.Sprintf("Batch size of %s: %d (samples/s by size: %s).", name, w.Best, strings.Join(tried, ", ")))
+		out = append(out, fmt.Sprintf("Batch size of %s: %d (samples/s by size: %s)%s.", name, w.Best, strings.Join(tried, ", "), compiledText(w)))
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Apart)) {
 		what := "log-odds differ from lsat's on the same prompts by at most"

@@ -15,6 +15,9 @@ const chunk = 16
 // pickSamples takes n samples, rounded up to chunks, for a round: chunks from evenly spaced places of the order by length, other places in every
 // round. All that is picked is picked for every contestant of the round.
 func pickSamples(seqs []prompt.Sequence, round, n int) []int {
+	if len(seqs) == 0 {
+		return nil
+	}
 	order := make([]int, len(seqs))
 	for i := range order {
 		order[i] = i

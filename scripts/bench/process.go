@@ -22,6 +22,7 @@ type request struct {
 	Prompts  string   `json:"prompts,omitempty"`
 	Adapters []string `json:"adapters,omitempty"`
 	Server   string   `json:"server,omitempty"`
+	Compile  bool     `json:"compile,omitempty"` // by torch.compile
 	// run and fit: which of the prompts, in batches of how many
 	Indices []int `json:"indices,omitempty"`
 	Batch   int   `json:"batch,omitempty"`

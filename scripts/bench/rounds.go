@@ -11,14 +11,8 @@ import (
 // errStopped says that the time that was given is over; what is measured is kept.
 var errStopped = errors.New("stopped after the time given: run the same command to go on")
 
-// batchSizes are what the sweep tries, until it gets slower.
-var batchSizes = []int{1, 2, 4, 8, 16}
-
 // apartRound is the round whose picks warm up and are compared: none that is measured, so that no cache has seen what is.
 const apartRound = 1000
-
-// slower is by how much a batch size must be slower than the best one for the sweep to end there.
-const slower = 1.1
 
 // fallbackSamples is how many samples a round has where no peer has told how many take the time asked for.
 const fallbackSamples = 32
@@ -32,7 +26,7 @@ func (b *bench) runGroup(ctx context.Context, group string) error {
 		return b.runStarts(ctx)
 	}
 	list := ofGroup(group)
-	if err := b.sweepAll(list); err != nil {
+	if err := b.sweepAll(ctx, list); err != nil {
 		return err
 	}
 	workers := map[string]*worker{}
@@ -53,7 +47,7 @@ func (b *bench) runGroup(ctx context.Context, group string) error {
 			}
 		}
 		if err != nil {
-			if err := b.absent(c, err); err != nil {
+			if err := b.absent(ctx, c, err); err != nil {
 				return err
 			}
 			continue
@@ -61,7 +55,7 @@ func (b *bench) runGroup(ctx context.Context, group string) error {
 		delete(b.state.Absent, c.name)
 		workers[c.name] = w
 	}
-	if err := b.compare(workers, list); err != nil {
+	if err := b.compare(ctx, workers, list); err != nil {
 		return err
 	}
 	for len(b.state.Rounds[group]) < b.options.rounds {
@@ -78,7 +72,10 @@ func (b *bench) runGroup(ctx context.Context, group string) error {
 			}
 			m, err := b.measure(w, c, n)
 			if err != nil {
-				return err
+				if err := b.lose(ctx, workers, c, fmt.Errorf("round %d: %w", n+1, err)); err != nil {
+					return err
+				}
+				continue
 			}
 			r[c.name] = m
 			b.say("%s round %d: %s: %.2f s, %.2f targets/s", group, n+1, c.name, m.Seconds, m.rate())
@@ -92,13 +89,23 @@ func (b *bench) runGroup(ctx context.Context, group string) error {
 }
 
 // absent notes that a peer cannot be measured. Without lsat itself there is nothing to compare.
-func (b *bench) absent(c contestant, why error) error {
+func (b *bench) absent(ctx context.Context, c contestant, why error) error {
+	if ctx.Err() != nil { // the whole benchmark is being stopped, workers and all
+		return context.Cause(ctx)
+	}
 	if !c.torch && !c.llama {
 		return why
 	}
 	b.say("%s cannot be measured: %v", c.name, why)
 	b.state.Absent[c.name] = why.Error()
 	return b.state.save()
+}
+
+// lose ends a worker that failed; the others go on without it, and what it did in the rounds before counts.
+func (b *bench) lose(ctx context.Context, workers map[string]*worker, c contestant, why error) error {
+	workers[c.name].close()
+	delete(workers, c.name)
+	return b.absent(ctx, c, why)
 }
 
 func (b *bench) checkTime(ctx context.Context) error {
@@ -159,6 +166,9 @@ func (b *bench) warm(w *worker, c contestant) error {
 	if c.group == trainGroup { // lsat's last batch of a step has fewer rows, and a program of its own
 		sizes = []int{1, 2, 4, 8}
 	}
+	if b.state.Sweeps[c.name].compile() { // the shapes that torch compiles for are not known beforehand
+		sizes = append(sizes, len(picked))
+	}
 	start := time.Now()
 	for _, n := range sizes {
 		if _, err := w.ask(request{Op: "run", Indices: picked[:min(n, len(picked))], Batch: b.state.Sweeps[c.name].Best, Passes: c.adapters}); err != nil {
@@ -169,62 +179,8 @@ func (b *bench) warm(w *worker, c contestant) error {
 	return nil
 }
 
-// sweepAll finds the best batch sizes that are not known yet, and from the slowest peer how many samples a round has.
-func (b *bench) sweepAll(list []contestant) error {
-	for _, c := range list {
-		if _, known := b.state.Sweeps[c.name]; !c.sweeps || known {
-			continue
-		}
-		s, err := b.sweep(c)
-		if err != nil {
-			if err := b.absent(c, err); err != nil {
-				return err
-			}
-			continue
-		}
-		b.state.Sweeps[c.name] = s
-		b.say("%s: best batch size %d of %v", c.name, s.Best, s.Tried)
-		if b.state.Samples[c.group] == 0 { // the first one that sweeps is the peer at its best
-			n := int(math.Round(b.options.seconds * s.Tried[s.Best] / chunk))
-			b.state.Samples[c.group] = chunk * max(1, n)
-		}
-		if err := b.state.save(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// sweep times one chunk of samples in growing batches, in a process that is not measured afterwards: its memory would tell of the sweep.
-func (b *bench) sweep(c contestant) (sweep, error) {
-	w, _, err := b.open(c, nil)
-	if err != nil {
-		return sweep{}, err
-	}
-	defer w.close()
-	picked := pickSamples(b.files[c.prompts].Sequences, apartRound, chunk)
-	s := sweep{Tried: map[int]float64{}}
-	if _, err := w.ask(request{Op: "run", Indices: picked[:2], Batch: 2}); err != nil {
-		return sweep{}, err
-	}
-	for _, size := range batchSizes {
-		a, err := w.ask(request{Op: "run", Indices: picked, Batch: size})
-		if err != nil {
-			return sweep{}, err
-		}
-		rate := float64(len(picked)) / a.Seconds
-		s.Tried[size] = math.Round(rate*1000) / 1000
-		if s.Best == 0 || rate > s.Tried[s.Best] {
-			s.Best = size
-		} else if rate*slower < s.Tried[s.Best] {
-			break
-		}
-	}
-	return s, nil
-}
-
 // compare lets contestants that do the same work show it: log-odds of the same prompts, or the first loss of a fresh adapter.
-func (b *bench) compare(workers map[string]*worker, list []contestant) error {
+func (b *bench) compare(ctx context.Context, workers map[string]*worker, list []contestant) error {
 	first := map[string]answer{} // lsat's, by file of prompts
 	for _, c := range list {
 		w, ok := workers[c.name]
@@ -238,19 +194,17 @@ func (b *bench) compare(workers map[string]*worker, list []contestant) error {
 			picked = picked[:1]
 		}
 		a, err := w.ask(request{Op: "run", Indices: picked, Batch: b.state.Sweeps[c.name].Best, Passes: 1})
-		if err != nil {
-			return err
+		own, compared := first[c.prompts]
+		if err == nil && compared {
+			b.state.Apart[c.name], err = furthest(own.LogOdds, a.LogOdds)
 		}
-		own, ok := first[c.prompts]
-		if !ok {
+		if err != nil {
+			if err := b.lose(ctx, workers, c, err); err != nil {
+				return err
+			}
+		} else if !compared {
 			first[c.prompts] = a
-			continue
 		}
-		worst, err := furthest(own.LogOdds, a.LogOdds)
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
-		}
-		b.state.Apart[c.name] = worst
 	}
 	return b.state.save()
 }
@@ -287,12 +241,14 @@ func (b *bench) runStarts(ctx context.Context) error {
 				a, err = w.ask(request{Op: "run", Indices: picked, Batch: max(1, b.state.Sweeps[peftTrain].Best)})
 				m := measurement{Seconds: time.Since(start).Seconds(), Memory: w.peakMemory(), size: sizeOf(b.config, b.files[tallrecTrain].Sequences, picked)}
 				w.close()
-				r[c.name], losses[c.name] = m, a.Loss
-				b.say("start round %d: %s: %.2f s", n+1, c.name, m.Seconds)
+				if err == nil {
+					r[c.name], losses[c.name] = m, a.Loss
+					delete(b.state.Absent, c.name)
+					b.say("start round %d: %s: %.2f s", n+1, c.name, m.Seconds)
+				}
 			}
 			if err != nil {
-				delete(r, c.name)
-				if err := b.absent(c, err); err != nil {
+				if err := b.absent(ctx, c, err); err != nil {
 					return err
 				}
 			}

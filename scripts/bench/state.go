@@ -34,7 +34,13 @@ type sweep struct {
 	Best int `json:"best"`
 	// Tried gives samples a second by batch size.
 	Tried map[int]float64 `json:"tried"`
+	// Compiled is the same with torch.compile in batches of the best size; 0 where that was not tried, or failed, as Uncompiled then says.
+	Compiled   float64 `json:"compiled,omitempty"`
+	Uncompiled string  `json:"uncompiled,omitempty"`
 }
+
+// compile says whether torch.compile makes the peer faster, beyond what two timings of the same work differ by.
+func (s sweep) compile() bool { return s.Compiled > 1.03*s.Tried[s.Best] }
 
 // quality is what the AUC of two ways of training and scoring is compared by.
 type quality struct {

@@ -38,6 +38,29 @@ func TestPairedRatio(t *testing.T) {
 	}
 }
 
+// Values of scipy 1.17.1: exp of the mean of log(a/b), and of scipy.stats.t.interval(.95, n-1, loc=mean, scale=scipy.stats.sem(logs)).
+func TestPairedRatioIsSciPys(t *testing.T) {
+	var a, b []float64
+	for i := range 30 {
+		a = append(a, float64(i+1))
+		b = append(b, float64(30-i)+.5*float64(i%3))
+	}
+	for _, c := range []struct {
+		a, b []float64
+		want interval
+	}{
+		{[]float64{41.2, 39.8, 44.1, 40.5, 37.9}, []float64{10.3, 11, 10.1, 9.7, 10.6}, interval{3.934928501262142, 3.52856672, 4.38808829}},
+		{[]float64{3, 5}, []float64{2, 2.5}, interval{1.7320508075688772, .27849156, 10.77231913}},
+		{a, b, interval{.934887497728792, .53003837, 1.64896482}},
+	} {
+		got, err := pairedRatio(c.a, c.b)
+		near := func(x, y float64) bool { return math.Abs(x/y-1) < 1e-7 }
+		if err != nil || !near(got.Value, c.want.Value) || !near(got.Low, c.want.Low) || !near(got.High, c.want.High) {
+			t.Errorf("%d rounds: %v (%v), want %v", len(c.a), got, err, c.want)
+		}
+	}
+}
+
 func TestPairedRatioRefuses(t *testing.T) {
 	one, err := pairedRatio([]float64{6}, []float64{2})
 	if !errors.Is(err, errTooFew) || math.Abs(one.Value-3) > 1e-12 || !math.IsNaN(one.Low) {

@@ -71,11 +71,6 @@ var errNotMeasured = errors.New("not measured yet")
 
 // results computes a row from the rounds.
 func (r row) results(s *state) ([]result, error) {
-	for _, name := range []string{r.ours, r.theirs} {
-		if why, gone := s.Absent[name]; gone {
-			return nil, fmt.Errorf("not measured: %s: %s", name, why)
-		}
-	}
 	series := func(value func(measurement) float64, name string) []float64 {
 		return s.series(r.group, name, value, r.ours, r.theirs)
 	}
@@ -95,10 +90,20 @@ func (r row) results(s *state) ([]result, error) {
 		return r.latencies(s)
 	}
 	if len(ours) == 0 {
-		return nil, errNotMeasured
+		return nil, r.missing(s)
 	}
 	res, err := r.judge("", ours, theirs)
 	return []result{res}, err
+}
+
+// missing says why a row has no rounds.
+func (r row) missing(s *state) error {
+	for _, name := range []string{r.ours, r.theirs} {
+		if why, gone := s.Absent[name]; gone {
+			return fmt.Errorf("not measured: %s: %s", name, why)
+		}
+	}
+	return errNotMeasured
 }
 
 func megabytes(m measurement) float64 { return float64(m.Memory) / 1e6 }
@@ -116,7 +121,7 @@ func (r row) latencies(s *state) ([]result, error) {
 		ours := s.series(r.group, r.ours, value, r.ours, r.theirs)
 		theirs := s.series(r.group, r.theirs, value, r.ours, r.theirs)
 		if len(ours) == 0 {
-			return nil, errNotMeasured
+			return nil, r.missing(s)
 		}
 		res, err := r.judge(q.name, theirs, ours)
 		if err != nil {

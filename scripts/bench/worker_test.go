@@ -18,21 +18,37 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// fakeWorker answers loads and runs, fails for batch 13, and ends without an answer for batch 99.
+// fakeWorker answers loads and runs, fails for batch 13, and ends without an answer for batch 99. Its first argument says how it differs:
+// "refuses" cannot load; "dies-N" ends at its N-th run; "apart" has other log-odds; "sweeps" works fastest in batches of 4;
+// "hiccups" too, but for its third run; "compiles" and "compiles-ill" do too, and torch.compile makes them faster or slower.
 func fakeWorker() {
+	kind := ""
+	if len(os.Args) > 1 {
+		kind = os.Args[1]
+	}
 	lines := bufio.NewScanner(os.Stdin)
-	for lines.Scan() {
+	lines.Buffer(nil, 1<<20)
+	compile := false
+	for runs := 0; lines.Scan(); {
 		var r request
 		a := answer{OK: true, Seconds: .5}
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
 			a = answer{Error: err.Error()}
 		}
+		if r.Op == "run" {
+			runs++
+		}
 		switch {
+		case r.Op == "load" && kind == "refuses":
+			a = answer{Error: "no such model"}
+		case r.Op == "load" && kind == "sweeps" && r.Compile:
+			a = answer{Error: "no compiler"}
 		case r.Op == "load":
 			a.PID, a.Version = os.Getpid(), "fake 1"
+			compile = r.Compile
 		case r.Batch == 13:
 			a = answer{Error: "out of luck"}
-		case r.Batch == 99:
+		case r.Batch == 99 || kind == fmt.Sprintf("dies-%d", runs):
 			fmt.Fprintln(os.Stderr, "gone")
 			os.Exit(3)
 		case r.Batch == 77:
@@ -40,7 +56,23 @@ func fakeWorker() {
 			continue
 		default:
 			for _, i := range r.Indices {
-				a.LogOdds = append(a.LogOdds, float64(i)/2)
+				odds := float64(i) / 2
+				if kind == "apart" {
+					odds += .25
+				}
+				a.LogOdds = append(a.LogOdds, odds)
+			}
+			if kind == "sweeps" || strings.HasPrefix(kind, "compiles") {
+				a.Seconds = map[int]float64{1: .8, 2: .4, 4: .2, 8: .21, 16: .9}[r.Batch]
+			}
+			if kind == "hiccups" {
+				a.Seconds = map[int]float64{1: .8, 2: .4, 4: .2, 8: .21, 16: .9}[r.Batch]
+				if runs == 3 {
+					a.Seconds = 7
+				}
+			}
+			if compile && runs >= 3 { // by then it has met two lengths
+				a.Seconds /= map[string]float64{"compiles": 1.25, "compiles-ill": 1.02}[kind]
 			}
 		}
 		text, err := json.Marshal(a)

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"lsat/device"
+	"lsat/internal/randommodel"
 )
 
 const usage = "usage: bigmodel write [flags] DIR | bigmodel run [flags] DIR"
@@ -47,7 +48,7 @@ func command(ctx context.Context, args []string, stdout io.Writer) error {
 		if err != nil {
 			return err
 		}
-		return writeModel(ctx, dir, s, *seed, *shard)
+		return randommodel.Write(ctx, dir, s, randommodel.Options{Seed: *seed, ShardBytes: *shard})
 	case "run":
 		var o runOptions
 		flags.StringVar(&o.device, "device", "auto", "auto, go, xla:cpu or xla:cuda")

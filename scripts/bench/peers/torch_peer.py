@@ -47,6 +47,8 @@ class Peer:
             model = get_peft_model(model, lora, autocast_adapter_dtype=False)
             model.train()
             self.inner, self.causal = model.base_model.model.model, model
+        if request.get("compile"):
+            self.inner.compile(dynamic=True)  # batches differ in length: one program for all lengths
         self.model = model
         head = (model if self.kind == "score" else model.base_model.model).lm_head.weight
         self.direction = (head[self.answers["Yes"]].float() - head[self.answers["No"]].float()).detach()

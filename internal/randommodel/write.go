@@ -1,4 +1,5 @@
-package main
+// Package randommodel writes models of generated weights, in the files that real ones come in, for measuring and for tests.
+package randommodel
 
 import (
 	"context"
@@ -23,9 +24,22 @@ import (
 // spread is the standard deviation of every weight but the norms', which are ones: what Llama's own initialization has.
 const spread = .02
 
-// writeModel writes config.json, tokenizer.json, the shards, of at most shardBytes but for a tensor that is larger, and, last, their
-// index. The same shape and seed give the same bytes.
-func writeModel(ctx context.Context, dir string, s shape, seed uint64, shardBytes int) error {
+// Options say what is written besides the shape.
+type Options struct {
+	// Seed decides the weights.
+	Seed uint64
+	// ShardBytes is the size of a weight file, at most, but for a tensor that is larger. Default 2 GiB.
+	ShardBytes int
+	// Words, in ASCII letters, are one token each behind a space; all other text is written in single bytes.
+	Words []string
+}
+
+// Write writes config.json, tokenizer.json, the weight files, in bfloat16, and, last, their index. The same shape and options give the same
+// bytes. It fails for a vocabulary that is too small for the tokenizer, and where files cannot be written.
+func Write(ctx context.Context, dir string, s Shape, o Options) error {
+	if o.ShardBytes <= 0 {
+		o.ShardBytes = 2 << 30
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -33,11 +47,11 @@ func writeModel(ctx context.Context, dir string, s shape, seed uint64, shardByte
 	if err != nil {
 		return err
 	}
-	tok, err := tokenizerJSON(s.Vocab)
+	tok, err := tokenizerJSON(s.Vocab, o.Words)
 	if err != nil {
 		return err
 	}
-	shards := cut(s.tensors(), shardBytes)
+	shards := cut(s.tensors(), o.ShardBytes)
 	where := map[string]string{}
 	var total int64
 	name := func(i int) string { return fmt.Sprintf("model-%05d-of-%05d.safetensors", i+1, len(shards)) }
@@ -60,7 +74,7 @@ func writeModel(ctx context.Context, dir string, s shape, seed uint64, shardByte
 			defer wg.Done()
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			errs[i] = atomicfile.Write(filepath.Join(dir, name(i)), 0o644, func(w io.Writer) error { return writeShard(ctx, w, shard, seed) })
+			errs[i] = atomicfile.Write(filepath.Join(dir, name(i)), 0o644, func(w io.Writer) error { return writeShard(ctx, w, shard, o.Seed) })
 		}()
 	}
 	wg.Wait()

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"math"
+)
+
+// batchSizes are what the sweep tries, until it gets slower.
+var batchSizes = []int{1, 2, 4, 8, 16}
+
+// slower is by how much a batch size must be slower than the best one for the sweep to end there.
+const slower = 1.1
+
+// sweepAll finds the best batch sizes that are not known yet, whether torch.compile helps, and from the slowest peer how many samples a round has.
+func (b *bench) sweepAll(ctx context.Context, list []contestant) error {
+	for _, c := range list {
+		if !c.sweeps {
+			continue
+		}
+		if _, known := b.state.Sweeps[c.name]; !known {
+			s, err := b.sweep(c)
+			if err != nil {
+				if err := b.absent(ctx, c, err); err != nil {
+					return err
+				}
+				continue
+			}
+			b.state.Sweeps[c.name] = s
+			b.say("%s: best batch size %d of %v", c.name, s.Best, s.Tried)
+			if err := b.state.save(); err != nil {
+				return err
+			}
+		}
+		if s := b.state.Sweeps[c.name]; c.torch && s.Compiled == 0 && s.Uncompiled == "" {
+			var err error
+			if s.Compiled, err = b.compiled(c, s.Best); err != nil {
+				s.Uncompiled = err.Error()
+			}
+			b.state.Sweeps[c.name] = s
+			b.say("%s: %.3g samples/s with torch.compile %s", c.name, s.Compiled, s.Uncompiled)
+		}
+		if b.state.Samples[c.group] == 0 { // the first one that sweeps is the peer at its best
+			s := b.state.Sweeps[c.name]
+			n := int(math.Round(b.options.seconds * max(s.Compiled, s.Tried[s.Best]) / chunk))
+			b.state.Samples[c.group] = chunk * max(1, n)
+		}
+		if err := b.state.save(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweep times one chunk of samples in growing batches, in a process that is not measured afterwards: its memory would tell of the sweep.
+func (b *bench) sweep(c contestant) (sweep, error) {
+	w, _, err := b.load(c, nil, false)
+	if err != nil {
+		return sweep{}, err
+	}
+	defer w.close()
+	picked := pickSamples(b.files[c.prompts].Sequences, apartRound, chunk)
+	s := sweep{Tried: map[int]float64{}}
+	if _, err := w.ask(request{Op: "run", Indices: picked[:2], Batch: 2}); err != nil {
+		return sweep{}, err
+	}
+	timed := func(size int) (rate float64, err error) {
+		a, err := w.ask(request{Op: "run", Indices: picked, Batch: size})
+		return float64(len(picked)) / a.Seconds, err
+	}
+	for _, size := range batchSizes {
+		rate, err := timed(size)
+		if err == nil && rate*slower < s.Tried[s.Best] { // it would end the search: not by one hiccup of the machine
+			var again float64
+			again, err = timed(size)
+			rate = max(rate, again)
+		}
+		if err != nil {
+			return sweep{}, err
+		}
+		s.Tried[size] = math.Round(rate*1000) / 1000
+		if s.Best == 0 || rate > s.Tried[s.Best] {
+			s.Best = size
+		} else if rate*slower < s.Tried[s.Best] {
+			break
+		}
+	}
+	return s, nil
+}
+
+// compiled times the chunk that sweep times, with the model compiled by torch. What is compiled on first use is compiled before.
+func (b *bench) compiled(c contestant, batch int) (rate float64, err error) {
+	w, _, err := b.load(c, nil, true)
+	if err != nil {
+		return 0, err
+	}
+	defer w.close()
+	picked := pickSamples(b.files[c.prompts].Sequences, apartRound, chunk)
+	var a answer
+	for range 3 { // one length, then any length, then no more to compile
+		if a, err = w.ask(request{Op: "run", Indices: picked, Batch: batch}); err != nil {
+			return 0, err
+		}
+	}
+	return math.Round(float64(len(picked))/a.Seconds*1000) / 1000, nil
+}

@@ -29,7 +29,7 @@ type Options struct {
 	// RowTokens is the length of a packed row. Default 512. Longer sequences get rows of their own, of the next power of two.
 	RowTokens int
 	// BatchTokens bounds the tokens of one run of a program, and with them memory: where it is given, a sequence whose row is longer is
-	// refused. Default 2048, or the row of a longer sequence.
+	// refused. Default 1024, or the row of a longer sequence.
 	BatchTokens int
 	// Devices is how many of the backend's devices work side by side, each with the whole model and batches of its own; gradients
 	// are added up in the order of the batches, so that results do not depend on it. Default 1.
@@ -48,7 +48,7 @@ func (o Options) withDefaults() Options {
 		o.RowTokens = 512
 	}
 	if o.BatchTokens == 0 {
-		o.BatchTokens = max(2048, o.RowTokens)
+		o.BatchTokens = max(1024, o.RowTokens)
 	}
 	if o.Devices == 0 {
 		o.Devices = 1

@@ -27,7 +27,7 @@ func (c Config) check() error {
 	if _, err := engine.ParseMemory(c.Memory); err != nil {
 		return keyError("memory", "%q is not auto, off, or a size such as 16GB", c.Memory)
 	}
-	if b := or(c.BatchTokens, max(2048, c.RowTokens)); b < or(c.RowTokens, 512) {
+	if b := or(c.BatchTokens, max(1024, c.RowTokens)); b < or(c.RowTokens, 512) {
 		return keyError("batch_tokens", "%d is less than a row, of %d tokens", b, or(c.RowTokens, 512))
 	}
 	if _, err := c.DatasetOptions(); err != nil {

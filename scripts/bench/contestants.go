@@ -28,6 +28,8 @@ type contestant struct {
 	llama bool
 	// torch says that it wants the model as safetensors.
 	torch bool
+	// compiles says that it compiles programs for the lengths that it meets.
+	compiles bool
 }
 
 func lsat(kind string) func(options) []string {
@@ -61,20 +63,20 @@ const (
 )
 
 var contestants = []contestant{
-	{name: lsatTrainTallrec, group: trainGroup, command: lsat("train"), prompts: tallrecTrain},
+	{name: lsatTrainTallrec, group: trainGroup, command: lsat("train"), prompts: tallrecTrain, compiles: true},
 	{name: peftTrain, group: trainGroup, command: torchPeer("train"), prompts: tallrecTrain, sweeps: true, torch: true},
-	{name: lsatTrainStream, group: trainGroup, command: lsat("train"), prompts: streamTrain},
+	{name: lsatTrainStream, group: trainGroup, command: lsat("train"), prompts: streamTrain, compiles: true},
 	{name: published, group: trainGroup, command: torchPeer("published"), prompts: tallrecTrain, sweeps: true, torch: true},
 	{name: peak, group: trainGroup, command: lsat("peak")},
 
-	{name: lsatScoreTallrec, group: scoreGroup, command: lsat("score"), prompts: tallrecTrain, adapters: 1},
+	{name: lsatScoreTallrec, group: scoreGroup, command: lsat("score"), prompts: tallrecTrain, adapters: 1, compiles: true},
 	{name: transformers, group: scoreGroup, command: torchPeer("score"), prompts: tallrecTrain, adapters: 1, sweeps: true, torch: true},
-	{name: lsatScoreStream, group: scoreGroup, command: lsat("score"), prompts: streamTrain, adapters: 1},
+	{name: lsatScoreStream, group: scoreGroup, command: lsat("score"), prompts: streamTrain, adapters: 1, compiles: true},
 	{name: llamaScore, group: scoreGroup, command: llamaPeer("score"), prompts: tallrecTrain, adapters: 1, llama: true},
-	{name: lsatEnsemble, group: scoreGroup, command: lsat("score"), prompts: streamTrain, adapters: 2},
+	{name: lsatEnsemble, group: scoreGroup, command: lsat("score"), prompts: streamTrain, adapters: 2, compiles: true},
 	{name: peak, group: scoreGroup, command: lsat("peak")},
 
-	{name: lsatRerank, group: rerankGroup, command: lsat("rerank"), prompts: rerankLists, adapters: 1},
+	{name: lsatRerank, group: rerankGroup, command: lsat("rerank"), prompts: rerankLists, adapters: 1, compiles: true},
 	{name: llamaRerank, group: rerankGroup, command: llamaPeer("rerank"), prompts: rerankLists, adapters: 1, llama: true},
 
 	{name: lsatStart, group: startGroup, command: lsat("train"), prompts: tallrecTrain},

@@ -152,7 +152,8 @@ func (b *bench) measure(w *worker, c contestant, n int) (measurement, error) {
 	return m, nil
 }
 
-// warm lets a worker meet every shape that the rounds will have: programs are compiled then, and caches filled.
+// warm lets a worker meet what the rounds will have: programs are compiled then, and caches filled. What is compiled depends on the lengths of the
+// prompts, so a contestant that compiles meets every round's beforehand; it keeps nothing of them but the programs.
 func (b *bench) warm(w *worker, c contestant) error {
 	if b.files[c.prompts] == nil {
 		_, err := b.measure(w, c, apartRound)
@@ -162,16 +163,15 @@ func (b *bench) warm(w *worker, c contestant) error {
 	if c.group == rerankGroup {
 		picked = picked[:1]
 	}
-	sizes := []int{8}
-	if c.group == trainGroup { // lsat's last batch of a step has fewer rows, and a program of its own
-		sizes = []int{1, 2, 4, 8}
-	}
-	if b.state.Sweeps[c.name].compile() { // the shapes that torch compiles for are not known beforehand
-		sizes = append(sizes, len(picked))
+	lists := [][]int{picked[:min(8, len(picked))]}
+	if c.compiles || b.state.Sweeps[c.name].compile() {
+		for n := range b.options.rounds {
+			lists = append(lists, b.picks(c, n))
+		}
 	}
 	start := time.Now()
-	for _, n := range sizes {
-		if _, err := w.ask(request{Op: "run", Indices: picked[:min(n, len(picked))], Batch: b.state.Sweeps[c.name].Best, Passes: c.adapters}); err != nil {
+	for _, list := range lists {
+		if _, err := w.ask(request{Op: "run", Indices: list, Batch: b.state.Sweeps[c.name].Best, Passes: c.adapters}); err != nil {
 			return err
 		}
 	}

@@ -65,9 +65,11 @@ func pack(seqs []prompt.Sequence, p packing) []*batch {
 	}
 	byTime := map[int][]int{}
 	var times []int
+	tokens := make([]int, len(seqs))
 	for i := range seqs {
 		time := p.rowTokens
-		if n := len(seqs[i].Tokens); n > time {
+		tokens[i] = len(seqs[i].Tokens)
+		if n := tokens[i]; n > time {
 			time = powerOfTwo(n, time)
 		}
 		if _, ok := byTime[time]; !ok {
@@ -78,7 +80,7 @@ func pack(seqs []prompt.Sequence, p packing) []*batch {
 	sort.Ints(times)
 	var out []*batch
 	for _, time := range times {
-		rows := fill(seqs, byTime[time], time)
+		rows := fill(tokens, byTime[time], time)
 		count := max(1, p.batchTokens/time)
 		for len(rows) > 0 {
 			n := min(count, len(rows))
@@ -155,20 +157,20 @@ func totalTokens(seqs []prompt.Sequence) int {
 
 // fill puts the given sequences into rows of the given length. It tries them as they come and longest first, and takes what needs
 // fewer rows; rows made by Rows come out as they are.
-func fill(seqs []prompt.Sequence, members []int, time int) []*row {
-	inOrder := firstFit(seqs, members, time)
+func fill(tokens []int, members []int, time int) []*row {
+	inOrder := firstFit(tokens, members, time)
 	sorted := append([]int(nil), members...)
-	sort.SliceStable(sorted, func(a, b int) bool { return len(seqs[sorted[a]].Tokens) > len(seqs[sorted[b]].Tokens) })
-	if r := firstFit(seqs, sorted, time); len(r) < len(inOrder) {
+	sort.SliceStable(sorted, func(a, b int) bool { return tokens[sorted[a]] > tokens[sorted[b]] })
+	if r := firstFit(tokens, sorted, time); len(r) < len(inOrder) {
 		return r
 	}
 	return inOrder
 }
 
-func firstFit(seqs []prompt.Sequence, members []int, time int) []*row {
+func firstFit(tokens []int, members []int, time int) []*row {
 	var rows, open []*row
 	for _, i := range members {
-		n := len(seqs[i].Tokens)
+		n := tokens[i]
 		var home *row
 		for _, r := range open {
 			if r.used+n <= time {
@@ -189,16 +191,16 @@ func firstFit(seqs []prompt.Sequence, members []int, time int) []*row {
 	return rows
 }
 
-// Rows groups sequences into rows: training takes whole rows for its steps, so that little of a batch is padding. Each row holds
-// indices of seqs. Sequences are taken in the order given, each row from a stretch of it, so a shuffled order stays shuffled.
-func (e *Engine) Rows(seqs []prompt.Sequence) (rows [][]int) {
+// Rows groups sequences of so many tokens into rows: training takes whole rows for its steps, so that little of a batch is padding. Each row holds
+// indices of tokens. Sequences are taken in the order given, each row from a stretch of it, so a shuffled order stays shuffled.
+func (e *Engine) Rows(tokens []int) (rows [][]int) {
 	const stretch = 64
-	for lo := 0; lo < len(seqs); lo += stretch {
+	for lo := 0; lo < len(tokens); lo += stretch {
 		var members []int
-		for i := lo; i < min(lo+stretch, len(seqs)); i++ {
+		for i := lo; i < min(lo+stretch, len(tokens)); i++ {
 			members = append(members, i)
 		}
-		for _, r := range fill(seqs, members, e.options.RowTokens) {
+		for _, r := range fill(tokens, members, e.options.RowTokens) {
 			rows = append(rows, r.members)
 		}
 	}

@@ -1,6 +1,10 @@
 package prompt
 
-import "lsat/period"
+import (
+	"slices"
+
+	"lsat/period"
+)
 
 // Source gives the sequences of a list of samples one by one. Those of this package's templates write a sequence when it is asked for, so
 // that a long list takes a few bytes a target and not its tokens. A Source is safe for concurrent use.
@@ -9,6 +13,8 @@ type Source interface {
 	Len() int
 	// Targets is the number of targets of sequence i.
 	Targets(i int) int
+	// Tokens is the number of tokens of sequence i. It fails as At does.
+	Tokens(i int) (int, error)
 	// At writes sequence i. It fails as Template.Sequences does.
 	At(i int) (Sequence, error)
 }
@@ -46,5 +52,27 @@ func (l List) Len() int { return len(l) }
 // Targets implements Source.
 func (l List) Targets(i int) int { return len(l[i].Targets) }
 
+// Tokens implements Source.
+func (l List) Tokens(i int) (int, error) { return len(l[i].Tokens), nil }
+
 // At implements Source.
 func (l List) At(i int) (Sequence, error) { return l[i], nil }
+
+// WithOffsets is a source whose targets have the offsets that offset gives their samples.
+func WithOffsets(s Source, offset func(sample int32) float32) Source { return shifted{s, offset} }
+
+type shifted struct {
+	Source
+	offset func(sample int32) float32
+}
+
+// At implements Source.
+func (s shifted) At(i int) (Sequence, error) {
+	seq, err := s.Source.At(i)
+	seq.Targets = slices.Clone(seq.Targets) // they may be another list's, too
+	for k := range seq.Targets {
+		t := &seq.Targets[k]
+		t.Offset = s.offset(t.Sample)
+	}
+	return seq, err
+}

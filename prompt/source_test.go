@@ -33,11 +33,40 @@ func TestSourceGivesWhatTheTemplateWrites(t *testing.T) {
 			}
 			for _, i := range rng.Perm(len(want)) {
 				q, err := src.At(i)
-				if err != nil || !reflect.DeepEqual(q, want[i]) || src.Targets(i) != len(q.Targets) {
+				if err != nil || !reflect.DeepEqual(q, want[i]) || src.Targets(i) != len(q.Targets) || mustTokens(t, src, i) != len(q.Tokens) {
 					t.Fatalf("sequence %d is %v (%v), want %v", i, q, err, want[i])
 				}
 			}
 		}
+	}
+}
+
+func mustTokens(t *testing.T, s Source, i int) int {
+	t.Helper()
+	n, err := s.Tokens(i)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Offsets are those of a target's sample, and those of the source below stay as they are.
+func TestWithOffsets(t *testing.T) {
+	below := List{{Targets: []Target{{Sample: 3}, {Sample: 5, Offset: 9}}}, {Targets: []Target{{Sample: 4}}}}
+	src := WithOffsets(below, func(sample int32) float32 { return float32(sample) / 2 })
+	for i := range src.Len() {
+		q, err := src.At(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, target := range q.Targets {
+			if target.Offset != float32(target.Sample)/2 {
+				t.Errorf("sample %d has the offset %v", target.Sample, target.Offset)
+			}
+		}
+	}
+	if below[0].Targets[0].Offset != 0 || below[0].Targets[1].Offset != 9 {
+		t.Errorf("the source below has %v now", below[0].Targets)
 	}
 }
 

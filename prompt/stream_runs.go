@@ -130,6 +130,9 @@ func (r *runs) Len() int { return len(r.list) }
 // Targets implements Source.
 func (r *runs) Targets(i int) int { return int(r.list[i].n) }
 
+// Tokens implements Source.
+func (r *runs) Tokens(i int) (int, error) { return int(r.list[i].tokens), nil }
+
 // At implements Source.
 func (r *runs) At(i int) (Sequence, error) {
 	run := r.list[i]

@@ -98,6 +98,12 @@ func (s singles) Len() int { return len(s.samples) }
 // Targets implements Source.
 func (s singles) Targets(int) int { return 1 }
 
+// Tokens implements Source.
+func (s singles) Tokens(k int) (int, error) {
+	tokens, err := s.tokens(s.stream, s.samples[k])
+	return len(tokens), err
+}
+
 // At implements Source.
 func (s singles) At(k int) (Sequence, error) {
 	i := s.samples[k]

@@ -102,7 +102,11 @@ func solveTaste(_ context.Context, spec train.Spec, r engine.Runner, d train.Dat
 		return nil, err
 	}
 	var labels [tasteCells][]bool // no two cells share a weight, so each is a regression of its own
-	for _, q := range d.Train {
+	seqs, err := prompt.Read(d.Train, 0, d.Train.Len())
+	if err != nil {
+		return nil, err
+	}
+	for _, q := range seqs {
 		c := tasteCell(q.Tokens[0], q.Tokens[2])
 		labels[c] = append(labels[c], q.Targets[0].Label)
 	}

@@ -158,18 +158,32 @@ func (*fakeRunner) Gradient(_ context.Context, seqs []prompt.Sequence, _ prompt.
 	return loss, nil
 }
 
+// written are a job's sequences.
+type written struct{ Train, Valid []prompt.Sequence }
+
+func write(d train.Data) (w written, err error) {
+	if w.Train, err = prompt.Read(d.Train, 0, d.Train.Len()); err == nil {
+		w.Valid, err = prompt.Read(d.Valid, 0, d.Valid.Len())
+	}
+	return w, err
+}
+
 // fakeTrain is plain gradient descent, stored like a job of package train, and read back when it is finished. It remembers what it was
 // asked for.
 type fakeTrain struct {
 	specs []train.Spec
-	data  []train.Data
+	data  []written
 	fresh int
 	// worse makes the jobs that start from another adapter end with a lower validation AUC than they began with.
 	worse bool
 }
 
 func (f *fakeTrain) run(ctx context.Context, spec train.Spec, r engine.Runner, d train.Data, init *adapter.Adapter, dir string, events func(train.Event)) (*train.Result, error) {
-	f.specs, f.data = append(f.specs, spec), append(f.data, d)
+	w, err := write(d)
+	if err != nil {
+		return nil, err
+	}
+	f.specs, f.data = append(f.specs, spec), append(f.data, w)
 	if b, err := os.ReadFile(filepath.Join(dir, "job.json")); err == nil {
 		var res train.Result
 		if err := json.Unmarshal(b, &res); err != nil {
@@ -179,10 +193,10 @@ func (f *fakeTrain) run(ctx context.Context, spec train.Spec, r engine.Runner, d
 		return &res, err
 	}
 	f.fresh++
-	return f.descend(ctx, spec, r, d, init, dir, events)
+	return f.descend(ctx, spec, r, w, d.Answers, init, dir, events)
 }
 
-func (f *fakeTrain) descend(ctx context.Context, spec train.Spec, r engine.Runner, d train.Data, init *adapter.Adapter, dir string, events func(train.Event)) (*train.Result, error) {
+func (f *fakeTrain) descend(ctx context.Context, spec train.Spec, r engine.Runner, d written, answers prompt.Answers, init *adapter.Adapter, dir string, events func(train.Event)) (*train.Result, error) {
 	var a *adapter.Adapter
 	if init != nil {
 		a = init.Clone()
@@ -194,7 +208,7 @@ func (f *fakeTrain) descend(ctx context.Context, spec train.Spec, r engine.Runne
 	}
 	res := &train.Result{Spec: spec}
 	auc := func() float64 {
-		scores, err := r.Score(ctx, d.Valid, d.Answers, a, nil)
+		scores, err := r.Score(ctx, d.Valid, answers, a, nil)
 		if err != nil {
 			return math.NaN()
 		}
@@ -216,7 +230,7 @@ func (f *fakeTrain) descend(ctx context.Context, spec train.Spec, r engine.Runne
 			return nil, err
 		}
 		grad := make([]float32, a.NumParameters())
-		if _, err := r.Gradient(ctx, d.Train, d.Answers, a, 0, 0, grad); err != nil {
+		if _, err := r.Gradient(ctx, d.Train, answers, a, 0, 0, grad); err != nil {
 			return nil, err
 		}
 		flat := a.Flatten()

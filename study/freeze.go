@@ -72,6 +72,15 @@ func (x *executor) freeze(ctx context.Context, list *sampleList, seqs []prompt.S
 	return nil
 }
 
+// freezeSource gives the sequences of a list their hidden states, where lower layers are frozen.
+func (x *executor) freezeSource(ctx context.Context, list *sampleList) error {
+	src, err := x.source(list)
+	if seqs, ok := src.(prompt.List); ok && err == nil {
+		return x.freeze(ctx, list, seqs)
+	}
+	return err
+}
+
 // close gives the states up; a study that is done removes them, and one that goes on later finds them.
 func (f *frozen) close(done bool) error {
 	if f == nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"lsat/adapter"
 	"lsat/engine"
@@ -28,7 +29,7 @@ type kept struct {
 }
 
 // spec says what decides the adapter of a job.
-func (x *executor) spec(j *strategy.Job, seed uint64, init, prior string, d train.Data) train.Spec {
+func (x *executor) spec(j *strategy.Job, seed uint64, init, prior, template string) train.Spec {
 	hyper := x.c.Hyper.Long
 	if j.Update {
 		hyper = x.c.Hyper.Update
@@ -36,7 +37,7 @@ func (x *executor) spec(j *strategy.Job, seed uint64, init, prior string, d trai
 	return train.Spec{
 		Backbone: x.in.Runner.BackboneHash(),
 		Numerics: x.in.Runner.Numerics(),
-		Template: x.templateHash(d.Train, d.Valid),
+		Template: template,
 		Train:    x.lists.train(j).slice(),
 		Valid:    x.lists.valid(j.Valid).slice(),
 		Init:     init,
@@ -49,31 +50,20 @@ func (x *executor) spec(j *strategy.Job, seed uint64, init, prior string, d trai
 
 // templateHash identifies what decides the tokens of sequences, beside their samples: the template, and where its texts hold more of the stream than the
 // samples say, the tokens themselves.
-func (x *executor) templateHash(parts ...[]prompt.Sequence) string {
+func (x *executor) templateHash(parts ...prompt.Source) (string, error) {
 	hash := x.in.Template.Hash()
-	if !x.counting() {
-		return hash
+	if c, ok := x.in.Template.(prompt.Counting); !ok || !c.Counts() {
+		return hash, nil
 	}
-	for _, seqs := range parts {
+	for _, src := range parts {
+		seqs, err := prompt.Read(src, 0, src.Len())
+		if err != nil {
+			return "", err
+		}
 		hash += "+" + prompt.HashTokens(seqs)
 	}
 	sum := sha256.Sum256([]byte(hash))
-	return hex.EncodeToString(sum[:])
-}
-
-// sourceHash is templateHash of sequences that are not written yet.
-func (x *executor) sourceHash(src prompt.Source) (string, error) {
-	if !x.counting() {
-		return x.templateHash(), nil
-	}
-	seqs, err := prompt.Read(src, 0, src.Len())
-	return x.templateHash(seqs), err
-}
-
-// counting says that the template tells more of a stream than its samples and their histories.
-func (x *executor) counting() bool {
-	c, ok := x.in.Template.(prompt.Counting)
-	return ok && c.Counts()
+	return hex.EncodeToString(sum[:]), nil
 }
 
 func jobName(seed uint64, j *strategy.Job) string { return fmt.Sprintf("job/%d/%s", seed, j.ID()) }
@@ -96,13 +86,17 @@ func (x *executor) job(ctx context.Context, j *strategy.Job, seed uint64) (kept,
 	if err != nil {
 		return kept{}, fmt.Errorf("study: %s: %w", title, err)
 	}
-	spec := x.spec(j, seed, from.key, prior, data)
+	template, err := x.templateHash(data.Train, data.Valid)
+	if err != nil {
+		return kept{}, fmt.Errorf("study: %s: %w", title, err)
+	}
+	spec := x.spec(j, seed, from.key, prior, template)
 	key := spec.Key()
 	dir := filepath.Join(x.dir, "jobs", key)
 	_, statErr := os.Stat(filepath.Join(dir, "job.json"))
 	reused := statErr == nil
 	if !reused {
-		if err := errors.Join(x.freeze(ctx, x.lists.train(j), data.Train), x.freeze(ctx, x.lists.valid(j.Valid), data.Valid)); err != nil {
+		if err := errors.Join(x.freezeSource(ctx, x.lists.train(j)), x.freezeSource(ctx, x.lists.valid(j.Valid))); err != nil {
 			return kept{}, fmt.Errorf("study: %s: %w", title, err)
 		}
 	}
@@ -138,19 +132,28 @@ func jobText(title string, r *train.Result, reused, rolledBack bool) string {
 	return text
 }
 
-// data writes a job's samples as sequences; on top of the prior, with its log-odds as offsets, whose hash is returned.
+// data is a job's samples as sequences; on top of the prior, with its log-odds as offsets, whose hash is returned.
 func (x *executor) data(ctx context.Context, j *strategy.Job) (d train.Data, prior string, err error) {
 	d.Answers = x.in.Template.Answers()
-	if d.Train, err = x.write(x.lists.train(j)); err != nil {
-		return d, "", err
+	var hashes []string
+	for _, part := range []struct {
+		list *sampleList
+		to   *prompt.Source
+	}{{x.lists.train(j), &d.Train}, {x.lists.valid(j.Valid), &d.Valid}} {
+		src, err := x.checked(part.list)
+		if err != nil {
+			return d, "", err
+		}
+		if j.OnPrior {
+			var hash string
+			if src, hash, err = x.onPrior(ctx, part.list, src); err != nil {
+				return d, "", err
+			}
+			hashes = append(hashes, hash)
+		}
+		*part.to = src
 	}
-	if d.Valid, err = x.write(x.lists.valid(j.Valid)); err != nil {
-		return d, "", err
-	}
-	if j.OnPrior {
-		prior, err = x.putOnPrior(ctx, d.Train, d.Valid)
-	}
-	return d, prior, err
+	return d, strings.Join(hashes, "+"), nil
 }
 
 func (x *executor) seedText(seed uint64) string {

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"sort"
 
 	"lsat/baseline"
 	"lsat/period"
@@ -130,31 +131,20 @@ func periodOf(s *period.Stream, sample int) int {
 	return len(s.Periods) - 1
 }
 
-// putOnPrior sets the offsets of all targets to the prior's log-odds and returns their hash.
-func (x *executor) putOnPrior(ctx context.Context, parts ...[]prompt.Sequence) (string, error) {
-	h := sha256.New()
-	for _, seqs := range parts {
-		var samples []int
-		for i := range seqs {
-			for _, t := range seqs[i].Targets {
-				samples = append(samples, int(t.Sample))
-			}
-		}
-		odds, err := x.priorOdds(ctx, samples)
-		if err != nil {
-			return "", err
-		}
-		at := 0
-		for i := range seqs {
-			for k := range seqs[i].Targets {
-				seqs[i].Targets[k].Offset = float32(odds[at])
-				at++
-			}
-		}
-		for k, v := range odds {
-			b := binary.LittleEndian.AppendUint32(nil, uint32(samples[k]))
-			_, _ = h.Write(binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(v)))) // a hash takes everything
-		}
+// onPrior is a list's sequences with the prior's log-odds as offsets, and the hash of those.
+func (x *executor) onPrior(ctx context.Context, list *sampleList, src prompt.Source) (prompt.Source, string, error) {
+	samples := list.samples()
+	odds, err := x.priorOdds(ctx, samples)
+	if err != nil {
+		return nil, "", err
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	offsets := make([]float32, len(odds))
+	h := sha256.New()
+	for k, v := range odds {
+		offsets[k] = float32(v)
+		b := binary.LittleEndian.AppendUint32(nil, uint32(samples[k]))
+		_, _ = h.Write(binary.LittleEndian.AppendUint32(b, math.Float32bits(offsets[k]))) // a hash takes everything
+	}
+	src = prompt.WithOffsets(src, func(sample int32) float32 { return offsets[sort.SearchInts(samples, int(sample))] })
+	return src, hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -38,7 +38,7 @@ func (x *executor) scores(ctx context.Context, name, task, id string, a *adapter
 		return nil, fmt.Errorf("study: %s: %w", task, err)
 	}
 	check := x.newCheck(list)
-	template, err := x.sourceHash(src)
+	template, err := x.templateHash(src)
 	if err != nil {
 		return nil, fmt.Errorf("study: %s: %w", task, err)
 	}

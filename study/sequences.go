@@ -31,6 +31,25 @@ func (x *executor) source(list *sampleList) (prompt.Source, error) {
 	return s, nil
 }
 
+// checked is a list's source after a look at all of its sequences.
+func (x *executor) checked(list *sampleList) (prompt.Source, error) {
+	src, err := x.source(list)
+	if err != nil {
+		return nil, err
+	}
+	check := x.newCheck(list)
+	for i := range src.Len() {
+		seq, err := src.At(i)
+		if err == nil {
+			err = check.take([]prompt.Sequence{seq})
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", list.name, err)
+		}
+	}
+	return src, check.end()
+}
+
 // write turns a list into sequences.
 func (x *executor) write(list *sampleList) ([]prompt.Sequence, error) {
 	seqs, err := x.in.Template.Sequences(x.in.Stream, list.samples())

@@ -31,7 +31,7 @@ func TestResumesExactlyOnEveryBackend(t *testing.T) {
 		}
 		return out
 	}
-	data := Data{Train: sequences(24), Valid: sequences(12), Answers: prompt.Answers{Yes: 7, No: 11}}
+	data := Data{Train: prompt.List(sequences(24)), Valid: prompt.List(sequences(12)), Answers: prompt.Answers{Yes: 7, No: 11}}
 	ctx := context.Background()
 	for name, b := range openBackends(t) {
 		t.Run(name, func(t *testing.T) {

@@ -3,15 +3,17 @@ package train
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"lsat/engine"
 	"lsat/prompt"
 )
 
-// plan is the order in which a job meets its sequences. It follows from the sequences, the hyper-parameters and the seed alone,
+// plan is the order in which a job meets its sequences. It follows from their lengths, the hyper-parameters and the seed alone,
 // so that a resumed job meets them in the same order.
 type plan struct {
-	train   []prompt.Sequence
+	train   prompt.Source
+	tokens  []int // of each sequence
 	steps   int
 	targets int
 	starts  []step
@@ -19,7 +21,7 @@ type plan struct {
 
 // step is one optimizer step: sequences order[from:to] of an epoch.
 type step struct {
-	order    []int
+	order    []int32
 	from, to int
 	targets  int
 	seen     int // targets up to and including this step
@@ -34,19 +36,29 @@ type batch struct {
 
 // packer is what an engine offers that runs full rows: see engine.Engine.Rows.
 type packer interface {
-	Rows(seqs []prompt.Sequence) [][]int
+	Rows(tokens []int) [][]int
 }
 
-func newPlan(runner engine.Runner, train []prompt.Sequence, h Hyper, seed uint64) plan {
+func newPlan(runner engine.Runner, train prompt.Source, h Hyper, seed uint64) (plan, error) {
 	p := plan{train: train}
-	var full []int
-	for i := range train {
-		if len(train[i].Targets) > 0 {
-			full = append(full, i)
+	if train == nil {
+		return p, nil
+	}
+	p.tokens = make([]int, train.Len())
+	var full []int32
+	for i := range p.tokens {
+		if train.Targets(i) == 0 {
+			continue
 		}
+		n, err := train.Tokens(i)
+		if err != nil {
+			return p, err
+		}
+		p.tokens[i] = n
+		full = append(full, int32(i))
 	}
 	for epoch := range h.Epochs {
-		order := append([]int(nil), full...)
+		order := slices.Clone(full)
 		rng := rand.New(rand.NewPCG(seed, mix(seed, uint64(epoch))))
 		rng.Shuffle(len(order), func(a, b int) { order[a], order[b] = order[b], order[a] })
 		if pk, ok := runner.(packer); ok {
@@ -56,14 +68,14 @@ func newPlan(runner engine.Runner, train []prompt.Sequence, h Hyper, seed uint64
 		}
 	}
 	p.steps = len(p.starts)
-	return p
+	return p, nil
 }
 
 // bySequences makes steps of the batch's size or as little more as there is: a sequence is the smallest unit.
-func (p *plan) bySequences(order []int, size int) {
+func (p *plan) bySequences(order []int32, size int) {
 	from, n := 0, 0
 	for k, i := range order {
-		n += len(p.train[i].Targets)
+		n += p.train.Targets(int(i))
 		if end := k == len(order)-1; n >= size || end {
 			p.add(order, from, k+1, n, end)
 			from, n = k+1, 0
@@ -72,43 +84,48 @@ func (p *plan) bySequences(order []int, size int) {
 }
 
 // byRows makes steps of as many whole rows as come closest to the batch's size.
-func (p *plan) byRows(pk packer, order []int, size int) {
+func (p *plan) byRows(pk packer, order []int32, size int) {
 	if len(order) == 0 {
 		return
 	}
-	seqs := make([]prompt.Sequence, len(order))
+	tokens := make([]int, len(order))
 	targets := 0
 	for k, i := range order {
-		seqs[k] = p.train[i]
-		targets += len(seqs[k].Targets)
+		tokens[k] = p.tokens[i]
+		targets += p.train.Targets(int(i))
 	}
-	rows := pk.Rows(seqs)
+	rows := pk.Rows(tokens)
 	perStep := max(1, int(math.Round(float64(size)*float64(len(rows))/float64(targets))))
-	packed := make([]int, 0, len(order))
+	packed := make([]int32, 0, len(order))
 	for at := 0; at < len(rows); at += perStep {
 		from, n := len(packed), 0
 		for _, row := range rows[at:min(at+perStep, len(rows))] {
 			for _, k := range row {
 				packed = append(packed, order[k])
-				n += len(seqs[k].Targets)
+				n += p.train.Targets(int(order[k]))
 			}
 		}
 		p.add(packed, from, len(packed), n, at+perStep >= len(rows))
 	}
 }
 
-func (p *plan) add(order []int, from, to, targets int, last bool) {
+func (p *plan) add(order []int32, from, to, targets int, last bool) {
 	p.targets += targets
 	p.starts = append(p.starts, step{order, from, to, targets, p.targets, last})
 }
 
-func (p plan) batch(i int) batch {
+// batch writes the sequences of a step.
+func (p plan) batch(i int) (batch, error) {
 	s := p.starts[i]
 	b := batch{targets: s.targets}
 	for _, k := range s.order[s.from:s.to] {
-		b.sequences = append(b.sequences, p.train[k])
+		seq, err := p.train.At(int(k))
+		if err != nil {
+			return b, err
+		}
+		b.sequences = append(b.sequences, seq)
 	}
-	return b
+	return b, nil
 }
 
 // seen is the number of targets trained on after n steps.

@@ -14,6 +14,7 @@ import (
 	"lsat/engine"
 	"lsat/internal/atomicfile"
 	"lsat/metric"
+	"lsat/prompt"
 )
 
 // ErrNoSamples says that a job has nothing to train on.
@@ -79,7 +80,11 @@ func (j *job) prepare(ctx context.Context, init *adapter.Adapter) error {
 		}
 		j.adapter = a
 	}
-	if j.plan = newPlan(j.runner, j.data.Train, j.hyper, j.spec.Seed); j.plan.steps == 0 {
+	var err error
+	if j.plan, err = newPlan(j.runner, j.data.Train, j.hyper, j.spec.Seed); err != nil {
+		return fmt.Errorf("train: job %.12s (%s): %w", j.spec.Key(), j.spec.Train.Name, err)
+	}
+	if j.plan.steps == 0 {
 		return fmt.Errorf("train: job %.12s (%s): %w", j.spec.Key(), j.spec.Train.Name, ErrNoSamples)
 	}
 	st, err := readState(j.checkpoint(), j.spec.Key(), j.adapter.NumParameters())
@@ -91,7 +96,7 @@ func (j *job) prepare(ctx context.Context, init *adapter.Adapter) error {
 		return err
 	}
 	j.state = newState(j.adapter.Flatten())
-	if len(j.data.Valid) > 0 {
+	if j.validated() {
 		auc, err := j.validate(ctx)
 		if err != nil {
 			return err
@@ -114,7 +119,10 @@ func (j *job) loop(ctx context.Context) error {
 	}
 	grad := make([]float32, len(s.params))
 	for s.step < j.plan.steps && !s.stopped {
-		batch := j.plan.batch(s.step)
+		batch, err := j.plan.batch(s.step)
+		if err != nil {
+			return fmt.Errorf("train: step %d: %w", s.step+1, err)
+		}
 		clear(grad)
 		loss, err := j.runner.Gradient(ctx, batch.sequences, j.data.Answers, j.adapter, j.adapter.Config.DropoutRate(), j.dropSeed(), grad)
 		if err != nil {
@@ -161,7 +169,7 @@ func (j *job) look(ctx context.Context, e *Event) error {
 	if !due {
 		return nil
 	}
-	if len(j.data.Valid) == 0 {
+	if !j.validated() {
 		s.keep(0)
 		return nil
 	}
@@ -178,17 +186,28 @@ func (j *job) look(ctx context.Context, e *Event) error {
 	return nil
 }
 
+// validChunk is how many sequences of the validation part are in memory at once.
+const validChunk = 2048
+
+func (j *job) validated() bool { return j.data.Valid != nil && j.data.Valid.Len() > 0 }
+
 func (j *job) validate(ctx context.Context) (float64, error) {
-	scores, err := j.runner.Score(ctx, j.data.Valid, j.data.Answers, j.adapter, nil)
-	if err != nil {
-		return 0, fmt.Errorf("train: validating: %w", err)
-	}
 	var flat []float64
 	var labels []bool
-	for i, row := range scores {
-		for k, t := range j.data.Valid[i].Targets {
-			flat = append(flat, row[k]+float64(t.Offset))
-			labels = append(labels, t.Label)
+	for lo := 0; lo < j.data.Valid.Len(); lo += validChunk {
+		seqs, err := prompt.Read(j.data.Valid, lo, min(lo+validChunk, j.data.Valid.Len()))
+		if err != nil {
+			return 0, fmt.Errorf("train: validation part %s: %w", j.spec.Valid.Name, err)
+		}
+		scores, err := j.runner.Score(ctx, seqs, j.data.Answers, j.adapter, nil)
+		if err != nil {
+			return 0, fmt.Errorf("train: validating: %w", err)
+		}
+		for i, row := range scores {
+			for k, t := range seqs[i].Targets {
+				flat = append(flat, row[k]+float64(t.Offset))
+				labels = append(labels, t.Label)
+			}
 		}
 	}
 	auc, err := metric.AUC(flat, labels)

@@ -109,7 +109,7 @@ func linearData(n int) Data {
 		}
 		return out
 	}
-	return Data{Train: make1(n), Valid: make1(40)}
+	return Data{Train: prompt.List(make1(n)), Valid: prompt.List(make1(40))}
 }
 
 func linearSpec() Spec {
@@ -153,7 +153,7 @@ func TestTrainingLearns(t *testing.T) {
 // What is validated is what serves: the model's log-odds on top of the targets' offsets.
 func TestValidationCountsTheOffsets(t *testing.T) {
 	data := linearData(10)
-	for _, part := range [][]prompt.Sequence{data.Train, data.Valid} {
+	for _, part := range []prompt.List{data.Train.(prompt.List), data.Valid.(prompt.List)} {
 		for i := range part {
 			for k := range part[i].Targets {
 				target := &part[i].Targets[k]
@@ -286,7 +286,7 @@ func TestEarlyStoppingKeepsTheBest(t *testing.T) {
 	if r.ValidAUC != best {
 		t.Errorf("kept %v, the best was %v", r.ValidAUC, best)
 	}
-	scores, err := (&linear{}).Score(context.Background(), data.Valid, prompt.Answers{}, r.Adapter, nil)
+	scores, err := (&linear{}).Score(context.Background(), data.Valid.(prompt.List), prompt.Answers{}, r.Adapter, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -345,9 +345,9 @@ func TestContinuesFromAnAdapter(t *testing.T) {
 func TestBadJobs(t *testing.T) {
 	ctx := context.Background()
 	oneClass := linearData(10)
-	for i := range oneClass.Valid {
-		for k := range oneClass.Valid[i].Targets {
-			oneClass.Valid[i].Targets[k].Label = true
+	for i := range oneClass.Valid.Len() {
+		for k := range oneClass.Valid.(prompt.List)[i].Targets {
+			oneClass.Valid.(prompt.List)[i].Targets[k].Label = true
 		}
 	}
 	wrong := linearSpec()
@@ -414,11 +414,11 @@ func TestDamagedCheckpointIsRefused(t *testing.T) {
 // Steps made of rows see every sequence once an epoch, in batches near the size asked for.
 type rowRunner struct{ linear }
 
-func (rowRunner) Rows(seqs []prompt.Sequence) [][]int {
+func (rowRunner) Rows(tokens []int) [][]int {
 	var rows [][]int
-	for i := 0; i < len(seqs); i += 2 {
+	for i := 0; i < len(tokens); i += 2 {
 		row := []int{i}
-		if i+1 < len(seqs) {
+		if i+1 < len(tokens) {
 			row = append(row, i+1)
 		}
 		rows = append(rows, row)
@@ -429,17 +429,23 @@ func (rowRunner) Rows(seqs []prompt.Sequence) [][]int {
 func TestPlanSeesEverySequenceOncePerEpoch(t *testing.T) {
 	data := linearData(51)
 	total := 0
-	for _, s := range data.Train {
+	for _, s := range data.Train.(prompt.List) {
 		total += len(s.Targets)
 	}
 	for name, r := range map[string]engine.Runner{"sequences": &linear{}, "rows": &rowRunner{}} {
-		p := newPlan(r, data.Train, Hyper{Batch: 24, Epochs: 2}.WithDefaults(), 5)
+		p, err := newPlan(r, data.Train, Hyper{Batch: 24, Epochs: 2}.WithDefaults(), 5)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if p.targets != 2*total || p.seen(p.steps) != 2*total {
 			t.Errorf("%s: %d targets planned, %d seen, want %d", name, p.targets, p.seen(p.steps), 2*total)
 		}
 		count := map[string]int{}
 		for i := range p.steps {
-			b := p.batch(i)
+			b, err := p.batch(i)
+			if err != nil {
+				t.Fatal(err)
+			}
 			n := 0
 			for _, s := range b.sequences {
 				count[fmt.Sprint(s)]++

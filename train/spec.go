@@ -72,9 +72,10 @@ func (s Spec) Key() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Data are the sequences of a job.
+// Data are the sequences of a job, written when a step needs them, so that a job takes memory for a few of them at a time. A nil
+// Valid means no validation part.
 type Data struct {
-	Train, Valid []prompt.Sequence
+	Train, Valid prompt.Source
 	Answers      prompt.Answers
 }
 

@@ -155,7 +155,7 @@ func (w *lsatWorker) fit(ctx context.Context, r request) (answer, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // scratch
 	spec := train.Spec{Backbone: w.engine.BackboneHash(), Numerics: w.engine.Numerics(), Hyper: train.Hyper{Batch: r.Step}, Seed: r.Seed}
-	res, err := train.Run(ctx, spec, w.engine, train.Data{Train: seqs, Answers: w.prompts.Answers}, nil, filepath.Join(dir, "job"), nil)
+	res, err := train.Run(ctx, spec, w.engine, train.Data{Train: prompt.List(seqs), Answers: w.prompts.Answers}, nil, filepath.Join(dir, "job"), nil)
 	if err != nil {
 		return answer{}, err
 	}

@@ -87,7 +87,7 @@ func measure(ctx context.Context, dir string, o runOptions, w io.Writer) error {
 	}
 	defer func() { _ = os.RemoveAll(out) }()
 	spec := train.Spec{Backbone: e.BackboneHash(), Numerics: e.Numerics(), Hyper: train.Hyper{Epochs: 2, Batch: o.rows * o.tokens}, Seed: 1}
-	_, err = train.Run(ctx, spec, e, train.Data{Train: seqs, Answers: answers}, nil, out, func(ev train.Event) {
+	_, err = train.Run(ctx, spec, e, train.Data{Train: prompt.List(seqs), Answers: answers}, nil, out, func(ev train.Event) {
 		s.end(fmt.Sprintf("training step %d, loss %.3f", ev.Step, ev.Loss))
 	})
 	return err

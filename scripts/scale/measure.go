@@ -136,24 +136,23 @@ func (b *bench) work(ctx context.Context, samples []int, batch int) (measurement
 	if err != nil {
 		return res, err
 	}
-	seqs, err := prompt.Read(src, 0, src.Len())
-	if err != nil {
-		return res, err
-	}
 	res.Write = time.Since(start).Seconds()
-	res.Sequences = len(seqs)
-	for i := range seqs {
-		res.Tokens += len(seqs[i].Tokens)
+	res.Sequences = src.Len()
+	for i := range src.Len() {
+		n, err := src.Tokens(i)
+		if err != nil {
+			return res, err
+		}
+		res.Tokens += n
 	}
 	w := begin()
-	a, loss, err := b.train(ctx, seqs, batch)
+	a, loss, err := b.train(ctx, src, batch)
 	if err != nil {
 		return res, err
 	}
 	res.Train, res.TrainCPU = w.seconds()
 	res.LastLoss = loss
 	res.TrainPeak, _ = hostmemory.Peak()
-	seqs = nil
 	if err := settle(); err != nil {
 		return res, err
 	}
@@ -195,14 +194,14 @@ func settle() error {
 	return hostmemory.ResetPeak()
 }
 
-func (b *bench) train(ctx context.Context, seqs []prompt.Sequence, batch int) (a *adapter.Adapter, lastLoss float64, err error) {
+func (b *bench) train(ctx context.Context, src prompt.Source, batch int) (a *adapter.Adapter, lastLoss float64, err error) {
 	spec := train.Spec{Backbone: b.engine.BackboneHash(), Numerics: b.engine.Numerics(), Template: b.template.Hash(), Seed: b.seed,
 		Hyper: train.Hyper{Batch: batch}}
 	dir, err := os.MkdirTemp(b.dir, "job-")
 	if err != nil {
 		return nil, 0, err
 	}
-	r, err := train.Run(ctx, spec, b.engine, train.Data{Train: seqs, Answers: b.template.Answers()}, nil, filepath.Join(dir, "job"), nil)
+	r, err := train.Run(ctx, spec, b.engine, train.Data{Train: src, Answers: b.template.Answers()}, nil, filepath.Join(dir, "job"), nil)
 	if err != nil {
 		return nil, 0, err
 	}

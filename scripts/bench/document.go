@@ -203,7 +203,7 @@ func howTo(s *state) []string {
 	out := []string{
 		"Each contestant is a process of its own that stays loaded; a round lets each work once on the round's samples, in an order that rotates, and the others wait. What is compiled on first use is compiled before the first round: what compiles for the lengths of prompts has met those of every round.",
 		"All read the same token ids. A round's samples are the same for all that work on `tallrec`: chunks of 16 of about the same length, from all lengths. `stream` takes sequences of the same pool of samples, other ones in each round.",
-		"PEFT and Transformers at their best: hidden states at the answer's position and two rows of the head instead of the whole, batches sorted by length, no padding mask, SDPA, inference mode and a merged adapter when scoring, the fastest batch size, torch.compile where that is faster still. They run with the allocator settings that lsat gives itself.",
+		"PEFT and Transformers at their best: hidden states at the answer's position and two rows of the head instead of the whole, batches sorted by length, no padding mask, SDPA, inference mode and a merged adapter when scoring, the fastest batch size, torch.compile (with --compile) where that is faster still. They run with the allocator settings that lsat gives itself.",
 		"TALLRec as published: the loss over all tokens, the whole head, batches in random order padded to their longest as the released code does, gradients accumulated.",
 		"llama.cpp: its server with eight slots, its prompt cache and an adapter as GGUF, the Q4 file that all weights come from.",
 	}

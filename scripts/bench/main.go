@@ -39,6 +39,7 @@ type options struct {
 	model             string
 	peers             string
 	stopAfter         time.Duration
+	compile           bool
 	aucTrain, aucTest int
 	render            bool
 	self              string
@@ -85,6 +86,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.server, "server", ".venv/bench/llama.cpp/build/bin/llama-server", "llama.cpp's server")
 	f.StringVar(&o.model, "model", "", "directory of another model, in safetensors, to measure with: llama.cpp is left out then (default: the catalogue's "+backboneName+")")
 	f.StringVar(&o.peers, "peers", "scripts/bench/peers", "directory of the peers' workers")
+	f.BoolVar(&o.compile, "compile", false, "try torch.compile for PyTorch's side, and use it where it helps: minutes for each process that compiles")
 	f.DurationVar(&o.stopAfter, "stop-after", 0, "stop between two measurements after this time; the same command goes on (default: never)")
 	f.IntVar(&o.aucTrain, "auc-train", 1000, "samples that both sides train on before their AUC is compared")
 	f.IntVar(&o.aucTest, "auc-test", 2000, "samples of the next period that are scored for it")

@@ -37,7 +37,7 @@ func fakeBench(t *testing.T, dir string, rounds int, list ...contestant) *bench 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bench{options: options{rounds: rounds, seconds: 1, out: dir, self: self}, state: s, log: os.Stderr, began: time.Now(),
+	return &bench{options: options{rounds: rounds, seconds: 1, compile: true, out: dir, self: self}, state: s, log: os.Stderr, began: time.Now(),
 		files: map[string]*file{tallrecTrain: {Sequences: drawnPrompts(8 * chunk)}}}
 }
 

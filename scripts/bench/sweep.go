@@ -31,7 +31,7 @@ func (b *bench) sweepAll(ctx context.Context, list []contestant) error {
 				return err
 			}
 		}
-		if s := b.state.Sweeps[c.name]; c.torch && s.Compiled == 0 && s.Uncompiled == "" {
+		if s := b.state.Sweeps[c.name]; b.options.compile && c.torch && s.Compiled == 0 && s.Uncompiled == "" {
 			var err error
 			if s.Compiled, err = b.compiled(c, s.Best); err != nil {
 				s.Uncompiled = err.Error()

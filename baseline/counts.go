@@ -68,6 +68,9 @@ func (b Counts) Fit(stream *period.Stream, samples []int) (Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(samples) == 0 {
+		return nil, fmt.Errorf("baseline: %s: %w", b.Name(), ErrNoSamples)
+	}
 	for _, i := range l.samples {
 		l.look(i)
 		l.count(i)
@@ -92,9 +95,6 @@ type learning struct {
 func (b Counts) newLearning(stream *period.Stream, samples []int) (*learning, error) {
 	if err := check(stream, samples); err != nil {
 		return nil, err
-	}
-	if len(samples) == 0 {
-		return nil, fmt.Errorf("baseline: %s: %w", b.Name(), ErrNoSamples)
 	}
 	if b.Memory < 0 || b.Memory > 1<<12 {
 		return nil, fmt.Errorf("baseline: counts with a memory of %d events: want 0 to %d", b.Memory, 1<<12)

@@ -141,8 +141,8 @@ func TestCandidatesShareTheirHistory(t *testing.T) {
 			want := scoreAll(t, onRows(e), seqs, nil)
 			shared := slices.Clone(seqs)
 			prompt.ShareBeginning(shared)
-			if n := len(pack(shared, e.packing(true, true))); n != 1 {
-				t.Errorf("%d batches of a history of %d tokens and 40 candidates, want one", n, len(history.Tokens))
+			if n := len(pack(shared, e.packing(true, true))); n != executors(b) {
+				t.Errorf("%d batches of a history of %d tokens and 40 candidates, want %d", n, len(history.Tokens), executors(b))
 			}
 			sameScores(t, "rows", scoreAll(t, e, shared, nil), want)
 		})

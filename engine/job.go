@@ -22,7 +22,7 @@ type job struct {
 	dropout float64
 	scale   float64
 	layers  []string  // by layer, the names of its adapted modules
-	factors [][][]any // by device and layer, A and B of each of them
+	factors [][][]any // by replica and layer, A and B of each of them
 	heads   []float32 // the output head's rows of the two answers
 }
 

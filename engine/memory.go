@@ -53,6 +53,8 @@ type Work struct {
 	Layers int
 	// Devices is the number of devices that share the memory, each with weights and batches of its own. 0 means 1.
 	Devices int
+	// AtOnce is the number of batches that a device runs side by side. 0 means 1.
+	AtOnce int
 	// Keys is the number of tokens that attention compares each token with. 0 means a whole row.
 	Keys int
 }
@@ -103,7 +105,7 @@ func EstimateMemory(c backbone.Config, w Work) (Memory, error) {
 	}
 	devices := float64(max(1, w.Devices))
 	m.Weights = whole(devices * elements * size)
-	tokens := devices * float64(w.Rows) * float64(w.RowTokens)
+	tokens := devices * float64(max(1, w.AtOnce)) * float64(w.Rows) * float64(w.RowTokens)
 	if tokens <= 0 {
 		return m, nil
 	}
@@ -224,7 +226,7 @@ func (o Options) limit(b compute.Backend) int64 {
 
 // fits is CheckMemory for a batch of this engine that computes some layers, all of them backwards too when it trains.
 func (e *Engine) fits(rows, rowTokens int, band backbone.Band, layers int, train bool) error {
-	w := Work{DType: e.options.DType, Rows: rows, RowTokens: rowTokens, Train: train, Layers: layers, Keys: band.Keys()}
+	w := Work{DType: e.options.DType, Rows: rows, RowTokens: rowTokens, Train: train, Layers: layers, Keys: band.Keys(), AtOnce: executors(e.backend)}
 	if e.backend.HasSharedBuffers() { // else each device has memory of its own
 		w.Devices = e.options.Devices
 	}

@@ -157,7 +157,7 @@ func TestBatchThatCannotFitIsRefused(t *testing.T) {
 	m := randomModel(cfg, 1)
 	for name, b := range backends(t) {
 		t.Run(name, func(t *testing.T) {
-			alone, err := EstimateMemory(cfg, Work{Rows: 2, RowTokens: 512, Train: true})
+			alone, err := EstimateMemory(cfg, Work{Rows: 2, RowTokens: 512, Train: true, AtOnce: executors(b)})
 			if err != nil {
 				t.Fatal(err)
 			}

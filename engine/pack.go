@@ -42,6 +42,8 @@ const smallestRow = 64
 // packing says how sequences become batches.
 type packing struct {
 	rowTokens, batchTokens int
+	// atOnce is how many batches are run side by side.
+	atOnce int
 	// wide fills every batch up with empty rows to its full size, instead of to a power of two, so that one program serves them all.
 	wide bool
 	// byRows packs into rows whatever the sequences reach.
@@ -107,7 +109,7 @@ func packLong(seqs []prompt.Sequence, r reach, p packing) []*batch {
 	even := p.shrink || !p.wide
 	share := full
 	if even {
-		rows := (total + full - r.header - 1) / max(1, full-r.header)
+		rows := max(p.atOnce, (total+full-r.header-1)/max(1, full-r.header))
 		share = (total+rows-1)/max(1, rows) + r.header
 	}
 	var out []*batch

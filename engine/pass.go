@@ -102,7 +102,7 @@ func (p *pass) call(sig signature, args ...[]any) ([]*tensors.Tensor, error) {
 func (p *pass) layerArguments(n int) []any {
 	kind := 3 * p.job.engine.model.Config.Kind(n)
 	args := append([]any(nil), p.replica.weights.layers[n].tensors...)
-	args = append(args, p.job.factors[p.replica.number][n]...)
+	args = append(args, p.job.factors[p.replica.index][n]...)
 	return append(args, p.sights[kind:kind+3]...)
 }
 

@@ -78,11 +78,24 @@ type Engine struct {
 	byRows   bool // tests compare attention by blocks with attention over whole rows
 }
 
-// replica is the frozen model on one device.
+// replica is the frozen model on one device, or one of several executors that share it there.
 type replica struct {
+	index   int // among the engine's
 	number  compute.DeviceNum
 	weights *deviceWeights
 	running sync.Mutex
+}
+
+// goExecutors is how many batches the Go backend runs side by side: it computes on one core each (package device), so a
+// call's tokens are cut into so many batches at least. It does not follow the machine's cores: how batches are cut decides a result's last bits.
+const goExecutors = 2
+
+// executors is how many batches a device runs side by side. XLA uses all cores by itself.
+func executors(b compute.Backend) int {
+	if b.Name() == "Go Backend" { // its type is not exported
+		return goExecutors
+	}
+	return 1
 }
 
 var _ Runner = (*Engine)(nil)
@@ -109,12 +122,14 @@ func New(ctx context.Context, m *backbone.Model, b compute.Backend, opts Options
 		return nil, err
 	}
 	for n := range opts.Devices {
-		r := &replica{number: compute.DeviceNum(n)}
-		if r.weights, err = uploadWeights(ctx, b, r.number, m, dtype); err != nil {
+		w, err := uploadWeights(ctx, b, compute.DeviceNum(n), m, dtype)
+		if err != nil {
 			e.Close()
 			return nil, err
 		}
-		e.replicas = append(e.replicas, r)
+		for range executors(b) {
+			e.replicas = append(e.replicas, &replica{index: len(e.replicas), number: compute.DeviceNum(n), weights: w})
+		}
 	}
 	return e, nil
 }
@@ -229,7 +244,7 @@ func (e *Engine) Gradient(ctx context.Context, seqs []prompt.Sequence, ans promp
 
 // packing is how the sequences of a call become batches.
 func (e *Engine) packing(wide, shrink bool) packing {
-	return packing{rowTokens: e.options.RowTokens, batchTokens: e.options.BatchTokens, byRows: e.byRows, wide: wide, shrink: shrink}
+	return packing{rowTokens: e.options.RowTokens, batchTokens: e.options.BatchTokens, atOnce: executors(e.backend), byRows: e.byRows, wide: wide, shrink: shrink}
 }
 
 // Close frees the weights on the devices.
@@ -238,6 +253,6 @@ func (e *Engine) Close() {
 		p.Finalize()
 	}
 	for _, r := range e.replicas {
-		r.weights.release()
+		r.weights.release() // those that executors share, twice, which does no harm
 	}
 }

@@ -37,12 +37,53 @@ func (x *executor) fit(ctx context.Context, r reference, served int) (baseline.M
 	if err := s.AuditRanges([]period.Range{learnt}, nil, []period.Range{s.Periods[served].All}); err != nil {
 		return nil, err
 	}
-	m, err := r.model.Fit(s, indices(learnt))
+	m, err := x.learnt(r, served, learnt)
 	if err != nil {
 		return nil, err
 	}
 	x.fitted[name] = m
 	return m, nil
+}
+
+// cumulative is a reference that learns on, and the periods that it has learnt.
+type cumulative struct {
+	baseline.Learner
+	periods int
+}
+
+// learnt fits a baseline to the samples before the served period. One that can learn on goes through them once for the whole study.
+func (x *executor) learnt(r reference, served int, learnt period.Range) (baseline.Model, error) {
+	c, ok := r.model.(baseline.Cumulative)
+	if !ok || r.newest {
+		return r.model.Fit(x.in.Stream, indices(learnt))
+	}
+	l := x.learners[r.name]
+	if l == nil || l.periods > served {
+		learner, err := c.Begin(x.in.Stream)
+		if err != nil {
+			return nil, err
+		}
+		l = &cumulative{Learner: learner}
+		x.learners[r.name] = l
+	}
+	for ; l.periods < served; l.periods++ {
+		if l.periods > 0 { // what served the periods between will be asked for, too
+			name := fmt.Sprintf("%s/%d", r.name, l.periods)
+			if _, known := x.fitted[name]; !known {
+				before := period.Range{Hi: x.in.Stream.Periods[l.periods].All.Lo}
+				if err := x.in.Stream.AuditRanges([]period.Range{before}, nil, []period.Range{x.in.Stream.Periods[l.periods].All}); err != nil {
+					return nil, err
+				}
+				if m, err := l.Model(); err == nil { // where it fails, whoever asks for it will hear why
+					x.fitted[name] = m
+				}
+			}
+		}
+		if err := l.Learn(indices(x.in.Stream.Periods[l.periods].All)); err != nil {
+			return nil, err
+		}
+	}
+	return l.Model()
 }
 
 // priorOdds returns the prior's log-odds of samples. Those of period p come from the prior as it served period p, fitted on D_0 …

@@ -6,8 +6,9 @@ import (
 )
 
 // tunables make glibc's allocator keep what XLA frees after a run, and back it with huge pages. XLA allocates its working memory
-// (gigabytes when training) anew for every run; without this, every run pays for a million page faults.
-const tunables = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=1099511627776"
+// (hundreds of megabytes when training) anew for every run; without this, every run pays for a hundred thousand page faults. One arena instead
+// of one for each thread: what a thread has freed serves the others too, which takes a quarter less memory in training (docs/PERFORMANCE.md).
+const tunables = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=1099511627776:glibc.malloc.arena_max=1"
 
 // TuneAllocator makes the process start over once with an allocator set for XLA's use of memory: training runs about a tenth to a
 // fifth faster with it. It has to be the first thing that main does. An allocator that was set in the environment

@@ -28,24 +28,23 @@ func TestDevicesAgreeWithOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	seqs := randomSequences(17, cfg.Vocab, 3)
-	batches := len(pack(seqs, one.packing(false, false)))
+	count := func() int { return len(pack(seqs, one.packing(false, false))) }
+	for count() < 3 || count()%2 == 0 { // so that one device is idle in the end
+		seqs = append(seqs, seqs[0])
+	}
 	wantScores := scoreAll(t, one, seqs, a)
 	wantLoss, want := gradient(t, one, seqs, a)
-	for _, n := range []int{2} {
-		if batches <= n || batches%n == 0 {
-			t.Fatalf("%d batches do not try %d devices", batches, n)
-		}
-		opts.Devices = n
-		e := newEngine(t, m, b, opts)
-		if got := scoreAll(t, e, seqs, a); !slices.Equal(got, wantScores) {
-			t.Errorf("%d devices: log-odds %v, one gives %v", n, got, wantScores)
-		}
-		if loss, grad := gradient(t, e, seqs, a); loss != wantLoss || !slices.Equal(grad, want) {
-			t.Errorf("%d devices: loss %v, one gives %v; the same gradient: %v", n, loss, wantLoss, slices.Equal(grad, want))
-		}
-		if e.Numerics() != one.Numerics() {
-			t.Errorf("%d devices have numerics of their own, %s, though their bits are the same", n, e.Numerics())
-		}
+	const n = 2
+	opts.Devices = n
+	e := newEngine(t, m, b, opts)
+	if got := scoreAll(t, e, seqs, a); !slices.Equal(got, wantScores) {
+		t.Errorf("%d devices: log-odds %v, one gives %v", n, got, wantScores)
+	}
+	if loss, grad := gradient(t, e, seqs, a); loss != wantLoss || !slices.Equal(grad, want) {
+		t.Errorf("%d devices: loss %v, one gives %v; the same gradient: %v", n, loss, wantLoss, slices.Equal(grad, want))
+	}
+	if e.Numerics() != one.Numerics() {
+		t.Errorf("%d devices have numerics of their own, %s, though their bits are the same", n, e.Numerics())
 	}
 	for _, n := range []int{-1, there + 1} {
 		if _, err := New(context.Background(), m, b, Options{Devices: n}); !errors.Is(err, ErrDevices) {

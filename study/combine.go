@@ -47,7 +47,7 @@ func (x *executor) outcome(ctx context.Context, s step, seed uint64) (outcome, e
 	}
 	switch s.combo.Kind {
 	case strategy.Bare:
-		return x.single(ctx, s, seed, kept{key: "bare"}, o)
+		return x.single(ctx, s, seed, kept{key: bareKey}, o)
 	case strategy.Single:
 		return x.single(ctx, s, seed, parts[0], o)
 	case strategy.Ensemble:
@@ -71,10 +71,22 @@ func (x *executor) on(ctx context.Context, s step, seed uint64, part string, k k
 	return sum, err
 }
 
-// adapterOdds are an adapter's own log-odds.
+// adapterOdds are an adapter's own log-odds; of one that serves on top of the prior, by how much they are above the bare backbone's.
 func (x *executor) adapterOdds(ctx context.Context, s step, seed uint64, part string, k kept, list *sampleList) ([]float64, error) {
 	task := fmt.Sprintf("scoring %s with %s%s", list.name, s.strategy.Name(), x.seedText(seed))
-	return x.scores(ctx, scoreName(seed, s, part), task, k.key, k.adapter, list)
+	odds, err := x.scores(ctx, scoreName(seed, s, part), task, k.key, k.adapter, list)
+	if err != nil || !k.onPrior {
+		return odds, err
+	}
+	bare, err := x.bareOdds(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	above := make([]float64, len(odds))
+	for i := range odds {
+		above[i] = odds[i] - bare[i]
+	}
+	return above, nil
 }
 
 func (x *executor) single(ctx context.Context, s step, seed uint64, k kept, o outcome) (outcome, error) {

@@ -172,17 +172,30 @@ func periodOf(s *period.Stream, sample int) int {
 	return len(s.Periods) - 1
 }
 
-// onPrior is a list's sequences with the prior's log-odds as offsets, and the hash of those.
+// bareKey stands for the adapter where there is none.
+const bareKey = "bare"
+
+// bareOdds are the log-odds of the backbone without any adapter. What it says of a sample before it has been adapted is no evidence, and as large as a prior's
+// own log-odds: on top of a prior, an adapter counts by how much it moves them, so that a fresh one leaves the prior as it is.
+func (x *executor) bareOdds(ctx context.Context, list *sampleList) ([]float64, error) {
+	return x.scores(ctx, bareKey+"/"+list.hash(), fmt.Sprintf("scoring %s with the bare backbone", list.name), bareKey, nil, list)
+}
+
+// onPrior is a list's sequences with offsets, the prior's log-odds less the bare backbone's, and the hash of those.
 func (x *executor) onPrior(ctx context.Context, list *sampleList, src prompt.Source) (prompt.Source, string, error) {
 	samples := list.samples()
 	odds, err := x.priorOdds(ctx, samples)
 	if err != nil {
 		return nil, "", err
 	}
+	bare, err := x.bareOdds(ctx, list)
+	if err != nil {
+		return nil, "", err
+	}
 	offsets := make([]float32, len(odds))
 	h := sha256.New()
 	for k, v := range odds {
-		offsets[k] = float32(v)
+		offsets[k] = float32(v - bare[k])
 		b := binary.LittleEndian.AppendUint32(nil, uint32(samples[k]))
 		_, _ = h.Write(binary.LittleEndian.AppendUint32(b, math.Float32bits(offsets[k]))) // a hash takes everything
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"lsat/baseline"
+	"lsat/engine"
 	"lsat/prompt"
 	"lsat/study"
 )
@@ -134,8 +135,18 @@ func TestGatedStackBeginsPlain(t *testing.T) {
 	}
 }
 
-// On top of the prior, an adapter is trained with the prior's log-odds as offsets, each from a prior that knew earlier periods only,
-// and serves with the prior's log-odds added to its own.
+// bareOdds are what the backbone says of a sequence's targets without any adapter.
+func bareOdds(t *testing.T, r engine.Runner, seq prompt.Sequence) []float64 {
+	t.Helper()
+	odds, err := r.Score(t.Context(), []prompt.Sequence{seq}, prompt.Answers{}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return odds[0]
+}
+
+// On top of the prior, an adapter is trained with the prior's log-odds, less those of the bare backbone, as offsets, each from a prior that knew earlier
+// periods only, and serves with the prior's log-odds added to what it adds to the bare backbone's.
 func TestTrainingOnTopOfThePrior(t *testing.T) {
 	t.Parallel()
 	c, in := small(t, "prior=means", "strategies=[short, short+prior, long+prior]")
@@ -176,7 +187,7 @@ func TestTrainingOnTopOfThePrior(t *testing.T) {
 					if target.Offset != 0 {
 						t.Fatalf("job %s, without a prior, has the offset %v", spec.Train.Name, target.Offset)
 					}
-				} else if offset++; target.Offset != float32(prior(target.Sample)) {
+				} else if offset++; target.Offset != float32(prior(target.Sample)-bareOdds(t, in.Runner, part[i])[0]) {
 					t.Fatalf("job %s, sample %d: offset %v, prior %v", spec.Train.Name, target.Sample, target.Offset, prior(target.Sample))
 				}
 			}
@@ -227,7 +238,7 @@ func TestPriorOfTheFirstPeriod(t *testing.T) {
 	for _, s := range f.data[0].Train {
 		if target := s.Targets[0]; int(target.Sample) < first.Hi {
 			n++
-			if target.Offset != float32(want[int(target.Sample)-first.Lo]) {
+			if target.Offset != float32(want[int(target.Sample)-first.Lo]-bareOdds(t, in.Runner, s)[0]) {
 				t.Fatalf("sample %d: offset %v, want %v", target.Sample, target.Offset, want[target.Sample])
 			}
 		}

@@ -15,7 +15,7 @@ func TestDevicesAgreeWithOne(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	there := int(b.NumDevices())
+	there := b.NumDevices()
 	if there < 2 {
 		t.Skipf("%s shows %d device", b.Name(), there)
 	}

@@ -100,7 +100,7 @@ func TestKeptIsWhatStagesHandOn(t *testing.T) {
 		held := int64(0)
 		for _, k := range p.kept {
 			for _, v := range k {
-				held += int64(v.(*tensors.Tensor).Shape().ByteSize())
+				held += v.(*tensors.Tensor).Shape().ByteSize()
 			}
 		}
 		m, err := EstimateMemory(cfg, Work{Rows: batch.rows, RowTokens: batch.time, Train: true})

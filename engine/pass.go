@@ -15,7 +15,6 @@ type pass struct {
 	job     *job
 	replica *replica
 	batch   *batch
-	rows    []any // positions, segments, steps, lowest
 	seed    uint32
 	x       *tensors.Tensor
 	sights  []any

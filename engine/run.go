@@ -59,7 +59,7 @@ func (o Options) withDefaults() Options {
 // CheckDevices returns an error that wraps ErrDevices if a backend has fewer devices than the options ask for.
 func (o Options) CheckDevices(b compute.Backend) error {
 	o = o.withDefaults()
-	if there := int(b.NumDevices()); o.Devices < 1 || o.Devices > there {
+	if there := b.NumDevices(); o.Devices < 1 || o.Devices > there {
 		return fmt.Errorf("engine: %d devices asked for, %s has %d: %w", o.Devices, b.Name(), there, ErrDevices)
 	}
 	return nil

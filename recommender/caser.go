@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	. "github.com/gomlx/gomlx/core/graph"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:revive,staticcheck // graph code reads as formulas
 )
 
 // caser (Tang and Wang 2018) looks at the history as an image of items by dimensions: horizontal filters over 2, 3 and 4 items in a row, each with its

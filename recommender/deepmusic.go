@@ -3,7 +3,7 @@ package recommender
 import (
 	"math"
 
-	. "github.com/gomlx/gomlx/core/graph"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:revive,staticcheck // graph code reads as formulas
 )
 
 // deepMusic is matrix factorization whose item factors and item biases are computed from the items' content (van den Oord et al. 2013; content here is

@@ -3,7 +3,7 @@ package recommender
 import (
 	"math"
 
-	. "github.com/gomlx/gomlx/core/graph"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:revive,staticcheck // graph code reads as formulas
 )
 
 // gru4Rec (Hidasi et al. 2016) runs a gated recurrent unit over the history, oldest item first, and multiplies its last state with the

@@ -1,7 +1,7 @@
 package recommender
 
 import (
-	. "github.com/gomlx/gomlx/core/graph"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:revive,staticcheck // graph code reads as formulas
 	"github.com/gomlx/gomlx/core/tensors"
 )
 

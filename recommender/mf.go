@@ -1,6 +1,6 @@
 package recommender
 
-import . "github.com/gomlx/gomlx/core/graph"
+import . "github.com/gomlx/gomlx/core/graph" //nolint:revive,staticcheck // graph code reads as formulas
 
 // mf is matrix factorization with biases (Koren et al. 2009): a constant, a bias of the user, a bias of the item, and the product of the two's
 // factors. It looks at no history.

@@ -29,7 +29,7 @@ func tokenizerJSON(vocab int, words []string) ([]byte, error) {
 	// A word is merged from its beginning on, letter by letter, so that no merge of one word gets in the way of another.
 	merges := []string{}
 	for _, w := range slices.Sorted(slices.Values(words)) {
-		if w == "" || strings.ContainsFunc(w, func(r rune) bool { return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z') }) {
+		if w == "" || strings.ContainsFunc(w, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') }) {
 			return nil, fmt.Errorf("%q is no word of ASCII letters", w)
 		}
 		head := space

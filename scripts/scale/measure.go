@@ -213,7 +213,7 @@ func words(set *dataset.Set) []string {
 	seen := map[string]bool{}
 	var out []string
 	for _, item := range set.Items {
-		for _, word := range strings.FieldsFunc(item.Title, func(r rune) bool { return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z') }) {
+		for _, word := range strings.FieldsFunc(item.Title, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') }) {
 			if !seen[word] {
 				seen[word] = true
 				out = append(out, word)

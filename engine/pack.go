@@ -55,7 +55,7 @@ type packing struct {
 // pack lays sequences into rows and rows into batches. Sequences stay whole; a token sees its own sequence only. The result
 // depends on the sequences and the packing alone, so a job meets the same batches when it is run again. Sequences that share a header and
 // look back a little way only become one long row with the header once (see reach); others become rows of rowTokens, or of the next power
-// of two where they are longer. Sizes are powers of two or the full size, so that a few compiled programs serve all batches.
+// of two where they are longer. Every size is compiled for, so there are few (see rowLength).
 func pack(seqs []prompt.Sequence, p packing) []*batch {
 	r := reachOf(seqs)
 	if !p.byRows && r.narrow(p.rowTokens) {

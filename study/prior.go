@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math"
 	"sort"
@@ -37,7 +38,7 @@ func (x *executor) fit(ctx context.Context, r reference, served int) (baseline.M
 	if err := s.AuditRanges([]period.Range{learnt}, nil, []period.Range{s.Periods[served].All}); err != nil {
 		return nil, err
 	}
-	m, err := x.learnt(r, served, learnt)
+	m, err := x.learnt(ctx, r, served, learnt)
 	if err != nil {
 		return nil, err
 	}
@@ -51,8 +52,9 @@ type cumulative struct {
 	periods int
 }
 
-// learnt fits a baseline to the samples before the served period. One that can learn on goes through them once for the whole study.
-func (x *executor) learnt(r reference, served int, learnt period.Range) (baseline.Model, error) {
+// learnt fits a baseline to the samples before the served period. One that can learn on goes through them once for the whole study, and is fitted for
+// every period on its way: what served those will be asked for, too.
+func (x *executor) learnt(ctx context.Context, r reference, served int, learnt period.Range) (baseline.Model, error) {
 	c, ok := r.model.(baseline.Cumulative)
 	if !ok || r.newest {
 		return r.model.Fit(x.in.Stream, indices(learnt))
@@ -67,16 +69,10 @@ func (x *executor) learnt(r reference, served int, learnt period.Range) (baselin
 		x.learners[r.name] = l
 	}
 	for ; l.periods < served; l.periods++ {
-		if l.periods > 0 { // what served the periods between will be asked for, too
-			name := fmt.Sprintf("%s/%d", r.name, l.periods)
-			if _, known := x.fitted[name]; !known {
-				before := period.Range{Hi: x.in.Stream.Periods[l.periods].All.Lo}
-				if err := x.in.Stream.AuditRanges([]period.Range{before}, nil, []period.Range{x.in.Stream.Periods[l.periods].All}); err != nil {
-					return nil, err
-				}
-				if m, err := l.Model(); err == nil { // where it fails, whoever asks for it will hear why
-					x.fitted[name] = m
-				}
+		if l.periods > 0 {
+			// Where there is nothing to fit yet, whoever asks for that model will hear so.
+			if _, err := x.fit(ctx, r, l.periods); err != nil && !errors.Is(err, baseline.ErrOneClass) {
+				return nil, err
 			}
 		}
 		if err := l.Learn(indices(x.in.Stream.Periods[l.periods].All)); err != nil {

@@ -15,17 +15,16 @@ func (x *executor) source(list *sampleList) (prompt.Source, error) {
 		return s, nil
 	}
 	var s prompt.Source
+	var err error
 	if x.frozen != nil {
-		seqs, err := x.write(list)
-		if err != nil {
-			return nil, err
-		}
+		var seqs []prompt.Sequence
+		seqs, err = x.in.Template.Sequences(x.in.Stream, list.samples())
 		s = prompt.List(seqs)
 	} else {
-		var err error
-		if s, err = prompt.SourceOf(x.in.Template, x.in.Stream, list.samples()); err != nil {
-			return nil, fmt.Errorf("%s: %w", list.name, err)
-		}
+		s, err = prompt.SourceOf(x.in.Template, x.in.Stream, list.samples())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", list.name, err)
 	}
 	x.sources[list.hash()] = s
 	return s, nil
@@ -48,19 +47,6 @@ func (x *executor) checked(list *sampleList) (prompt.Source, error) {
 		}
 	}
 	return src, check.end()
-}
-
-// write turns a list into sequences.
-func (x *executor) write(list *sampleList) ([]prompt.Sequence, error) {
-	seqs, err := x.in.Template.Sequences(x.in.Stream, list.samples())
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", list.name, err)
-	}
-	c := x.newCheck(list)
-	if err := c.take(seqs); err != nil {
-		return nil, err
-	}
-	return seqs, c.end()
 }
 
 // listCheck sees to it that the targets of sequences are a list's samples, each once, with their own labels: the audit was about the list.

@@ -1,8 +1,6 @@
 package recommender
 
 import (
-	"slices"
-
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"lsat/period"
@@ -22,12 +20,6 @@ const batchInputs = 7
 
 // inputs are a batch of samples, padded to the batch's size with the first user and item. See view for what they are.
 func (e *encoder) inputs(samples []int) []any {
-	in, _ := e.encode(samples)
-	return in
-}
-
-// encode returns the inputs, and the gathers of training on them.
-func (e *encoder) encode(samples []int) (inputs, gathers []any) {
 	n, h := e.batch, e.sizes.history
 	user, item := make([]int32, n), make([]int32, n)
 	history, label, there := make([]int32, n*h), make([]float32, n*h), make([]float32, n*h)
@@ -49,13 +41,11 @@ func (e *encoder) encode(samples []int) (inputs, gathers []any) {
 		copy(words[k*bagSize:(k+1)*bagSize], e.content.bags[int(item[k])*bagSize:])
 		copy(weights[k*bagSize:(k+1)*bagSize], e.content.weights[int(item[k])*bagSize:])
 	}
-	inputs = []any{
+	return []any{
 		tensors.FromFlatDataAndDimensions(user, n), tensors.FromFlatDataAndDimensions(item, n),
 		tensors.FromFlatDataAndDimensions(history, n, h), tensors.FromFlatDataAndDimensions(label, n, h), tensors.FromFlatDataAndDimensions(there, n, h),
 		tensors.FromFlatDataAndDimensions(words, n, bagSize), tensors.FromFlatDataAndDimensions(weights, n, bagSize),
 	}
-	gathers = slices.Concat(ordered(user, e.sizes.users), ordered(item, e.sizes.items), ordered(history, e.sizes.items), ordered(words, e.sizes.words))
-	return inputs, gathers
 }
 
 // lessons are the labels of a batch, and the weights, 0 for padding.

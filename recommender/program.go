@@ -54,17 +54,13 @@ func (r *Recommender) view(params []parameter, s sizes, args []*Node) (*view, []
 }
 
 // buildStep is one step of Adam. Its arguments are the parameters, the batch, labels and weights, [1/(1-beta1^t), 1/(1-beta2^t)], the generator's
-// state, a gather for each index, and for each parameter both moments. It returns the parameters and the moments. All of it is one program, so that no gradient of a
+// state, and for each parameter both moments. It returns the parameters and the moments. All of it is one program, so that no gradient of a
 // table ever leaves the device.
 func (r *Recommender) buildStep(params []parameter, s sizes, args []*Node) []*Node {
 	v, rest := r.view(params, s, args)
 	labels, weights, correction := rest[0], rest[1], rest[2]
 	v.random, v.dropout = rest[3], r.options.Dropout
-	var gathers []gather
-	for rest = rest[4:]; len(gathers) < int(indices); rest = rest[2:] {
-		gathers = append(gathers, gather{order: rest[0], bounds: rest[1]})
-	}
-	moments := rest
+	moments := rest[4:]
 	var each *Node
 	switch score := r.arch.score(v); r.options.Loss {
 	case LogLoss:
@@ -73,7 +69,7 @@ func (r *Recommender) buildStep(params []parameter, s sizes, args []*Node) []*No
 		each = Square(Sub(score, labels))
 	}
 	loss := Div(ReduceAllSum(Mul(each, weights)), ReduceAllSum(weights))
-	grads := v.gradients(loss, params, gathers)
+	grads := Gradient(loss, args[:len(params)]...)
 	at := func(n *Node, k int) *Node { return Reshape(Slice(n, AxisRange(k, k+1)), 1, 1) }
 	var values, first, second []*Node
 	for k, p := range args[:len(params)] {

@@ -71,8 +71,7 @@ func (t *trainer) step(batch []int, seed int64) error {
 		return fmt.Errorf("recommender: %w", err)
 	}
 	n := len(t.progs.params)
-	inputs, gathers := t.encoder.encode(batch)
-	own := slices.Concat(inputs, t.encoder.lessons(batch), []any{tensors.FromFlatDataAndDimensions(corrections(t.steps), 2), random}, gathers)
+	own := slices.Concat(t.encoder.inputs(batch), t.encoder.lessons(batch), []any{tensors.FromFlatDataAndDimensions(corrections(t.steps), 2), random})
 	args := make([]any, 0, len(t.state)+len(own))
 	for k, x := range t.state {
 		if k == n {

@@ -20,7 +20,6 @@ type view struct {
 	history, label, there *Node
 	// words and wordWeights are [batch, bag]: the target's words, and their weights, 0 for padding.
 	words, wordWeights *Node
-	lookups            []lookup
 	// dropout is the share left out, 0 where nothing is trained; random the state of the generator.
 	dropout float64
 	random  *Node

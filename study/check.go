@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"lsat/engine"
-	"lsat/recommender"
 	"lsat/strategy"
 	"lsat/train"
 )
@@ -124,8 +123,12 @@ func (c Config) checkPeriods() error {
 	if _, err := references(c); err != nil {
 		return err
 	}
-	if known := slices.Concat(sortedKeys(baselines), recommender.Names()); !slices.Contains(known, c.Prior) {
-		return keyError("prior", "unknown reference %q: there are %s", c.Prior, strings.Join(known, ", "))
+	if strings.Contains(c.Prior, "+") {
+		if _, err := blendOf(c.Prior); err != nil {
+			return keyError("prior", "%s", err)
+		}
+	} else if !slices.Contains(priorNames(), c.Prior) {
+		return keyError("prior", "unknown reference %q: there are %s, and sums of them written with +", c.Prior, strings.Join(priorNames(), ", "))
 	}
 	for _, name := range sortedKeys(c.Limits) {
 		if !slices.Contains(c.Strategies, name) {

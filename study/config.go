@@ -40,10 +40,11 @@ type Config struct {
 	// References are the baselines beside them (see package baseline). Default "means" (item mean plus user mean, on D_0 … D_t),
 	// "means-newest" (on D_t alone) and "counts" (a logistic regression on counts, on D_0 … D_t). "history" is the share of likes in a sample's own
 	// history, with no look at the item; "counts-memory" remembers more of a user than the history. "mf", "deepmusic", "gru4rec", "caser" and "sasrec" are the paper's
-	// recommenders (see package recommender), retrained at every update; with "-finetune" they are trained further instead.
+	// recommenders (see package recommender), retrained at every update; with "-finetune" they are trained further instead. Names joined by "+", such as
+	// "counts-memory+mf", are a sum of log-odds with coefficients fitted on what its parts served in the periods before.
 	References []string `koanf:"references"`
 	// Prior is the reference whose log-odds the stacks add up with the adapters', and on top of which the strategies named with "+prior" are trained.
-	// Default "counts". A conventional recommender may be the prior, too: it is then trained once for each period that it serves.
+	// Default "counts". A conventional recommender or a sum may be the prior, too: recommenders are then trained once for each period that they serve.
 	Prior string `koanf:"prior"`
 	// CompareTo is the strategy that all others are compared with. Default "lsat-ensemble-N" with N = LongPeriods, where that is among
 	// the strategies; else the first of them.

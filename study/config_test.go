@@ -69,8 +69,8 @@ func TestBadConfigurations(t *testing.T) {
 		"strategy":       `strategy.bad.yml:3: strategies: unknown strategy "lsat-ensemble10": did you mean "lsat-ensemble-N"?`,
 		"strategy_twice": `strategy_twice.bad.yml:3: strategies: "short" is given twice`,
 		"strategy_early": `strategy_early.bad.yml:3: strategies: test period 5 is updated with period 4: long: too early: it needs periods 0-9, and an update with period 4 has only 0-4`,
-		"reference":      `reference.bad.yml:3: references: unknown baseline "medians": there are counts, counts-memory, history, means, each also with -newest for D_t alone, and mf, deepmusic, gru4rec, caser, sasrec, each also with -finetune`,
-		"prior":          `prior.bad.yml:3: prior: unknown reference "mean": there are counts, counts-memory, history, means, mf, deepmusic, gru4rec, caser, sasrec`,
+		"reference":      `reference.bad.yml:3: references: unknown baseline "medians": there are counts, counts-memory, history, means, each also with -newest for D_t alone, and mf, deepmusic, gru4rec, caser, sasrec, each also with -finetune; sums are written with +`,
+		"prior":          `prior.bad.yml:3: prior: unknown reference "mean": there are counts, counts-memory, history, means, mf, deepmusic, gru4rec, caser, sasrec, and sums of them written with +`,
 		"compare_to":     `compare_to.bad.yml:4: compare_to: "long" is not among the strategies`,
 		"periods_last":   `periods_last.bad.yml:4: periods.last: 12: the stream has periods 0-11`,
 		"periods_order":  `periods_order.bad.yml:3: periods.last: 11 is before the first test period 12`,
@@ -175,7 +175,7 @@ func TestShippedConfigurations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Periods != (study.Periods{First: 11, Last: 14}) || c.LongPeriods != 10 || c.Stream.Newest != 200000 || c.CompareTo != "lsat-ensemble-10" {
+	if c.Periods != (study.Periods{First: 10, Last: 19}) || c.LongPeriods != 10 || c.Stream.Newest != 200000 || c.CompareTo != "lsat-ensemble-10" {
 		t.Errorf("ml-1m-cpu.yaml is %+v", c)
 	}
 }

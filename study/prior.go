@@ -22,8 +22,12 @@ func (x *executor) fit(ctx context.Context, r reference, served int) (baseline.M
 	if m, ok := x.fitted[name]; ok {
 		return m, nil
 	}
-	if r.recommender != "" {
-		m, err := x.recommended(ctx, r, served)
+	if r.recommender != "" || r.parts != nil {
+		f := x.recommended
+		if r.parts != nil {
+			f = x.blended
+		}
+		m, err := f(ctx, r, served)
 		if err == nil {
 			x.fitted[name] = m
 		}

@@ -21,6 +21,8 @@ type reference struct {
 	// recommender is a name of package recommender, or empty; finetune trains it further on each period instead of anew on all.
 	recommender string
 	finetune    bool
+	// parts are the references that a sum adds up; nil elsewhere.
+	parts []reference
 }
 
 // baselines are the references by name that count.
@@ -28,6 +30,9 @@ var baselines = map[string]baseline.Baseline{"means": baseline.Means{}, "history
 
 // newReference makes a reference by name.
 func newReference(name string) (reference, error) {
+	if strings.Contains(name, "+") {
+		return blendOf(name)
+	}
 	base, newest := strings.CutSuffix(name, "-newest")
 	if m, ok := baselines[base]; ok {
 		return reference{name: name, newest: newest, model: m}, nil
@@ -36,7 +41,7 @@ func newReference(name string) (reference, error) {
 	if slices.Contains(recommender.Names(), base) {
 		return reference{name: name, recommender: base, finetune: finetune}, nil
 	}
-	return reference{}, fmt.Errorf("unknown baseline %q: there are %s, each also with -newest for D_t alone, and %s, each also with -finetune",
+	return reference{}, fmt.Errorf("unknown baseline %q: there are %s, each also with -newest for D_t alone, and %s, each also with -finetune; sums are written with +",
 		name, strings.Join(sortedKeys(baselines), ", "), strings.Join(recommender.Names(), ", "))
 }
 
@@ -73,6 +78,11 @@ func (x *executor) references(ctx context.Context, refs []reference) error {
 			}
 			c := cell{Strategy: r.name, Role: "reference", Period: test, Update: test - 1, Kind: "baseline", Weight: notWeighed, ValidAUC: notWeighed,
 				samples: list.samples(), odds: odds}
+			said := ""
+			if b, ok := m.(blend); ok {
+				c.Coefficients = b.coefficients
+				said = ", " + CoefficientsText(b.coefficients)
+			}
 			if err := x.store.cell(s, c); err != nil {
 				return err
 			}
@@ -80,7 +90,7 @@ func (x *executor) references(ctx context.Context, refs []reference) error {
 			if err != nil {
 				return fail(err)
 			}
-			x.meter.say(fmt.Sprintf("%s, on D%d: AUC %.4f", r.name, test, auc))
+			x.meter.say(fmt.Sprintf("%s, on D%d: AUC %.4f%s", r.name, test, auc, said))
 		}
 	}
 	return nil
@@ -92,6 +102,12 @@ func AboutReference(name string) string {
 	switch {
 	case err != nil:
 		return name
+	case r.parts != nil:
+		var names []string
+		for _, part := range r.parts {
+			names = append(names, part.name)
+		}
+		return "log-odds of " + strings.Join(names, ", ") + " added up, with coefficients fitted on what they served, no language model"
 	case r.finetune:
 		return recommender.Title(r.recommender) + ", trained further on each D_t, no language model"
 	case r.recommender != "":

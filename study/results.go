@@ -57,7 +57,7 @@ type Cell struct {
 	Period, Update int
 	Kind           string
 	Weight         float64
-	// Coefficients are those of a stack; nil elsewhere.
+	// Coefficients are those of a stack or of a sum of references; nil elsewhere.
 	Coefficients   []Coefficient
 	ValidAUC       float64
 	Samples, Liked int

@@ -46,7 +46,7 @@ CREATE TABLE strategy_result (
   long_key TEXT,                  -- job of the long-term part, of two parts
   short_key TEXT,                 -- job of the short-term part, or of the only one
   weight REAL,                    -- weight of the long-term part
-  coefficients TEXT,              -- of a stack: JSON [{"part": "intercept", "prior", "long" or "short", "value": number}, …]; of a gate also "by", "mean", "sd"
+  coefficients TEXT,              -- of a stack or a sum: JSON [{"part": "intercept", "prior", "long", "short" or a reference, "value": number}, …]; of a gate also "by", "mean", "sd"
   valid_auc REAL,                 -- on the validation part of update_period, of what is served
   samples INTEGER NOT NULL,
   liked INTEGER NOT NULL,

@@ -14,7 +14,7 @@ const stackPenalty = 10
 
 // Coefficient is one term of a stacked score.
 type Coefficient struct {
-	// Part is "intercept", "prior", "long" or "short".
+	// Part is "intercept", "prior", "long" or "short"; of a sum of references, their names.
 	Part string `json:"part"`
 	// Value multiplies the part's log-odds; with By, their product with the gate's feature of that name, less Mean and divided by SD.
 	Value float64 `json:"value"`

@@ -54,7 +54,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.Uint64Var(&o.seed, "seed", 1, "decides ratings, weights and the order of training")
 	f.StringVar(&o.device, "device", device.Auto, "auto, go, xla:cpu or xla:cuda")
 	f.StringVar(&o.dir, "dir", "runs/scale", "directory of ratings, model and results")
-	f.IntVar(&o.warm, "warm", 10_000, "targets that are trained on, in steps of several sizes, and scored before: (nearly) all programs are compiled then")
+	f.IntVar(&o.warm, "warm", 100_000, "up to so many of the targets are trained on and scored once before they are measured, which compiles (nearly) all programs")
 	f.IntVar(&o.one, "one", 0, "measure this size in this process, and print it as JSON")
 	if err := f.Parse(args); err != nil {
 		return o, err

@@ -29,3 +29,29 @@ func (ensembleFull) About() string {
 func (ensembleFull) At(t int) (Combination, error) {
 	return Combination{Kind: Ensemble, Parts: []*Job{fresh(0, t), shortJob(t)}, Valid: t}, nil
 }
+
+// ensembleServed is LSAT-EN with the weight that would have served best so far: the parts of every earlier update on the period that they served, back to
+// the study's first test period. The validation part of D_t flatters the short-term adapter, which has been trained on D_t; what is asked of it is the
+// next period, the paper's open question. At the study's first update nothing has been served, and the validation part decides.
+type ensembleServed struct{ o Options }
+
+func (ensembleServed) Name() string { return "lsat-ensemble-served" }
+func (s ensembleServed) About() string {
+	return fmt.Sprintf("w*p_long + (1-w)*p_short, the long-term adapter frozen after D_0 … D_%d, w by mean AUC on the periods up to D_t, each with the parts that served it",
+		s.o.LongPeriods-1)
+}
+
+func (s ensembleServed) At(t int) (Combination, error) {
+	c, err := ensemble{s.o.LongPeriods}.At(t)
+	if err != nil {
+		return c, fmt.Errorf("%s: %w", s.Name(), err)
+	}
+	for u := s.o.First; u < t; u++ {
+		past, err := ensemble{s.o.LongPeriods}.At(u)
+		if err != nil {
+			return c, fmt.Errorf("%s: %w", s.Name(), err)
+		}
+		c.Past = append(c.Past, Served{Parts: past.Parts, Test: u + 1})
+	}
+	return c, nil
+}

@@ -60,7 +60,8 @@ type Combination struct {
 	Valid int
 	// Gated lets the coefficients of Stack vary with features of the sample, as far as Past teaches how.
 	Gated bool
-	// Past is what the coefficients of Stack are fitted on, oldest first; where it is empty, the validation part of Valid.
+	// Past is what the coefficients of Stack are fitted on, and the weight of Ensemble is chosen by, oldest first; where it is empty, that is the
+	// validation part of Valid.
 	Past []Served
 }
 
@@ -105,19 +106,20 @@ type Strategy interface {
 }
 
 var makers = map[string]func(Options) Strategy{
-	"short":              func(Options) Strategy { return short{} },
-	"long":               func(o Options) Strategy { return long{o.LongPeriods} },
-	"finetune":           func(o Options) Strategy { return finetune{o} },
-	"full":               func(Options) Strategy { return full{} },
-	"replay":             func(o Options) Strategy { return replay{o} },
-	"no-update":          func(o Options) Strategy { return noUpdate{o.First} },
-	InContext:            func(Options) Strategy { return inContext{InContext} },
-	zeroShotName:         func(Options) Strategy { return inContext{zeroShotName} },
-	"lsat-ensemble-full": func(Options) Strategy { return ensembleFull{} },
-	"lsat-fusion":        func(o Options) Strategy { return fusion{"lsat-fusion", FusePaper, o.LongPeriods} },
-	"lsat-fusion-peft":   func(o Options) Strategy { return fusion{"lsat-fusion-peft", FusePEFT, o.LongPeriods} },
-	"lsat-fusion-exact":  func(o Options) Strategy { return fusion{"lsat-fusion-exact", FuseExact, o.LongPeriods} },
-	"lsat-stack":         func(o Options) Strategy { return stack{name: "lsat-stack", long: true, short: true, o: o} },
+	"short":                func(Options) Strategy { return short{} },
+	"long":                 func(o Options) Strategy { return long{o.LongPeriods} },
+	"finetune":             func(o Options) Strategy { return finetune{o} },
+	"full":                 func(Options) Strategy { return full{} },
+	"replay":               func(o Options) Strategy { return replay{o} },
+	"no-update":            func(o Options) Strategy { return noUpdate{o.First} },
+	InContext:              func(Options) Strategy { return inContext{InContext} },
+	zeroShotName:           func(Options) Strategy { return inContext{zeroShotName} },
+	"lsat-ensemble-full":   func(Options) Strategy { return ensembleFull{} },
+	"lsat-ensemble-served": func(o Options) Strategy { return ensembleServed{o} },
+	"lsat-fusion":          func(o Options) Strategy { return fusion{"lsat-fusion", FusePaper, o.LongPeriods} },
+	"lsat-fusion-peft":     func(o Options) Strategy { return fusion{"lsat-fusion-peft", FusePEFT, o.LongPeriods} },
+	"lsat-fusion-exact":    func(o Options) Strategy { return fusion{"lsat-fusion-exact", FuseExact, o.LongPeriods} },
+	"lsat-stack":           func(o Options) Strategy { return stack{name: "lsat-stack", long: true, short: true, o: o} },
 	"lsat-stack-gated": func(o Options) Strategy {
 		return stack{name: "lsat-stack-gated", long: true, short: true, gated: true, o: o}
 	},

@@ -71,6 +71,8 @@ func TestRules(t *testing.T) {
 		{"lsat-ensemble-10", 13, "ensemble D0-D9 D13"},
 		{"lsat-ensemble-4", 13, "ensemble D0-D3 D13"},
 		{"lsat-ensemble-full", 13, "ensemble D0-D13 D13"},
+		{"lsat-ensemble-served", 10, "ensemble D0-D9 D10"},
+		{"lsat-ensemble-served", 12, "ensemble D0-D9 D12 | D0-D9 D10 on D11 | D0-D9 D11 on D12"},
 		{"lsat-fusion", 13, "fuse-paper D0-D9 D13"},
 		{"lsat-fusion-peft", 13, "fuse-peft D0-D9 D13"},
 		{"lsat-fusion-exact", 13, "fuse-exact D0-D9 D13"},

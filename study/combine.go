@@ -17,7 +17,7 @@ import (
 type outcome struct {
 	// keys are the adapters served, as in Combination.Parts.
 	keys []string
-	// weight is the long-term part's, chosen on the validation part; NaN where there is nothing to weigh.
+	// weight is the long-term part's; NaN where there is nothing to weigh.
 	weight float64
 	// coefficients are those of a stack, nil otherwise.
 	coefficients []Coefficient
@@ -32,7 +32,7 @@ func scoreName(seed uint64, s step, part string) string {
 	return fmt.Sprintf("score/%d/%s/D%d/%s", seed, s.strategy.Name(), s.update, part)
 }
 
-// outcome trains what a step needs, chooses the weight on the validation part of the update's period, and scores the test period. No
+// outcome trains what a step needs, chooses the weight on the validation part of the update's period or on periods that are over, and scores the test period. No
 // test sample takes part in any choice.
 func (x *executor) outcome(ctx context.Context, s step, seed uint64) (outcome, error) {
 	o := outcome{weight: notWeighed}
@@ -123,14 +123,14 @@ func (x *executor) ensemble(ctx context.Context, s step, seed uint64, long, shor
 	if err != nil {
 		return o, err
 	}
-	err = x.choose(&o, func(w float64) (float64, error) {
-		mixed, err := metric.MixProbabilities(w, l, sh)
-		if err != nil {
-			return 0, err
+	validAUC := func(w float64) (float64, error) { return x.mixedAUC(w, l, sh, valid) }
+	var criterion func(w float64) (float64, error)
+	if len(s.combo.Past) > 0 {
+		if criterion, err = x.servedAUC(ctx, s, seed); err != nil {
+			return o, err
 		}
-		return x.auc(mixed, valid)
-	})
-	if err != nil {
+	}
+	if err := x.choose(&o, validAUC, criterion); err != nil {
 		return o, err
 	}
 	if l, sh, err = both("test", test); err != nil {
@@ -140,20 +140,53 @@ func (x *executor) ensemble(ctx context.Context, s step, seed uint64, long, shor
 		return o, err
 	}
 	for i := range o.curve { // the choice is made: this shows what another one would have given
-		mixed, err := metric.MixProbabilities(o.curve[i].Weight, l, sh)
-		if err != nil {
-			return o, err
-		}
-		if o.curve[i].TestAUC, err = x.auc(mixed, test); err != nil {
+		if o.curve[i].TestAUC, err = x.mixedAUC(o.curve[i].Weight, l, sh, test); err != nil {
 			return o, err
 		}
 	}
 	return o, nil
 }
 
+// mixedAUC is the AUC of w*p_long + (1-w)*p_short.
+func (x *executor) mixedAUC(w float64, long, short []float64, list *sampleList) (float64, error) {
+	mixed, err := metric.MixProbabilities(w, long, short)
+	if err != nil {
+		return 0, err
+	}
+	return x.auc(mixed, list)
+}
+
+// servedAUC is the mean AUC that a weight would have given in the periods that are over, each with the parts that served it.
+func (x *executor) servedAUC(ctx context.Context, s step, seed uint64) (func(w float64) (float64, error), error) {
+	odds := make([][2][]float64, len(s.combo.Past))
+	for n, p := range s.combo.Past {
+		for i, j := range p.Parts {
+			k, err := x.job(ctx, j, seed)
+			if err != nil {
+				return nil, err
+			}
+			part := fmt.Sprintf("past/D%d/%s", p.Test, []string{"long", "short"}[i])
+			if odds[n][i], err = x.on(ctx, s, seed, part, k, x.lists.test(p.Test)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return func(w float64) (float64, error) {
+		sum := 0.0
+		for n, p := range s.combo.Past {
+			auc, err := x.mixedAUC(w, odds[n][0], odds[n][1], x.lists.test(p.Test))
+			if err != nil {
+				return 0, err
+			}
+			sum += auc
+		}
+		return sum / float64(len(s.combo.Past)), nil
+	}, nil
+}
+
 func (x *executor) fusion(ctx context.Context, s step, seed uint64, long, short kept, o outcome) (outcome, error) {
 	valid := x.lists.valid(s.combo.Valid)
-	err := x.choose(&o, func(w float64) (float64, error) {
+	validAUC := func(w float64) (float64, error) {
 		k, err := fuse(s.combo.Kind, w, long, short)
 		if err != nil {
 			return 0, err
@@ -163,8 +196,8 @@ func (x *executor) fusion(ctx context.Context, s step, seed uint64, long, short 
 			return 0, err
 		}
 		return x.auc(v, valid)
-	})
-	if err != nil {
+	}
+	if err := x.choose(&o, validAUC, nil); err != nil {
 		return o, err
 	}
 	k, err := fuse(s.combo.Kind, o.weight, long, short)
@@ -175,24 +208,32 @@ func (x *executor) fusion(ctx context.Context, s step, seed uint64, long, short 
 	return o, err
 }
 
-// choose sets the outcome's weight and validation AUC to the best of the grid, and its curve to what the grid gives there.
-func (x *executor) choose(o *outcome, validAUC func(w float64) (float64, error)) error {
+// choose sets the outcome's weight to the best of the grid by a criterion, nil for the validation AUC, and its curve to what the grid gives on the
+// validation part.
+func (x *executor) choose(o *outcome, validAUC, criterion func(w float64) (float64, error)) error {
 	grid := strategy.Weights()
-	aucs := make([]float64, len(grid))
-	for i, w := range grid {
-		var err error
-		if aucs[i], err = validAUC(w); err != nil {
+	for _, w := range grid {
+		auc, err := validAUC(w)
+		if err != nil {
 			return err
 		}
+		o.curve = append(o.curve, WeightPoint{Weight: w, ValidAUC: auc, TestAUC: math.NaN()})
 	}
-	best := strategy.Choose(grid, aucs)
-	if best < 0 {
-		return fmt.Errorf("study: no weight has an AUC on the validation part")
-	}
-	o.weight, o.validAUC = grid[best], aucs[best]
+	by := make([]float64, len(grid))
 	for i, w := range grid {
-		o.curve = append(o.curve, WeightPoint{Weight: w, ValidAUC: aucs[i], TestAUC: math.NaN()})
+		by[i] = o.curve[i].ValidAUC
+		if criterion != nil {
+			var err error
+			if by[i], err = criterion(w); err != nil {
+				return err
+			}
+		}
 	}
+	best := strategy.Choose(grid, by)
+	if best < 0 {
+		return fmt.Errorf("study: no weight has an AUC")
+	}
+	o.weight, o.validAUC = grid[best], o.curve[best].ValidAUC
 	return nil
 }
 

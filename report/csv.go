@@ -17,7 +17,7 @@ var csvHeader = []string{
 	"user_low", "user_high", "user_p",
 }
 
-// CSV writes one line for every strategy, seed and test period, and one line for every strategy with seed "all" and period "mean". Numbers have
+// CSV writes one line for every strategy, seed and test period, and two lines for every strategy with seed "all" and period "mean" or "pooled". Numbers have
 // all their digits; what does not exist is empty.
 func CSV(w io.Writer, r *study.Results) error {
 	s, err := Summarize(r)
@@ -28,7 +28,7 @@ func CSV(w io.Writer, r *study.Results) error {
 	lines := [][]string{csvHeader}
 	for _, row := range s.Rows {
 		lines = append(lines, cellLines(r, row.Name)...)
-		lines = append(lines, meanLine(s, row))
+		lines = append(lines, meanLine(s, row), pooledLine(row))
 	}
 	if err := out.WriteAll(lines); err != nil {
 		return fmt.Errorf("report: %w", err)
@@ -90,6 +90,14 @@ func meanLine(s *Summary, row Row) []string {
 	userLow, userHigh := row.ByUsers.Interval(level)
 	return append(line, s.CompareTo, full(row.Difference.Value), full(low), full(high), full(row.Difference.P()),
 		full(userLow), full(userHigh), full(row.ByUsers.P()))
+}
+
+func pooledLine(row Row) []string {
+	low, high := row.Pooled.Interval(level)
+	line := make([]string, len(csvHeader))
+	copy(line, []string{row.Name, role(row.Reference), "all", "pooled"})
+	copy(line[10:], []string{full(row.Pooled.Value), full(low), full(high)})
+	return line
 }
 
 func role(reference bool) string {

@@ -37,6 +37,7 @@ func results() *study.Results {
 		if !c.onlyOne {
 			cell(c.name, c.seed, 3, c.d3, .04)
 		}
+		r.Curves.Pooled = append(r.Curves.Pooled, study.Pooled{Seed: c.seed, Strategy: c.name, AUC: metric.Estimate{Value: c.d2 - .01, SE: .02}})
 	}
 	// The seeds of the ensemble chose .2 and .3 for D2, .5 for D3.
 	for i, w := range map[int]float64{6: .2, 7: .5, 8: .3, 9: .5} {
@@ -126,7 +127,7 @@ func TestCSV(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := 1 + 4 + 2 + 4 + 2 + 4; len(lines) != want {
+	if want := 1 + 4 + 2 + 4 + 2 + 4 + 4; len(lines) != want {
 		t.Errorf("%d lines, want %d", len(lines), want)
 	}
 	at := map[string]int{}
@@ -137,10 +138,20 @@ func TestCSV(t *testing.T) {
 	if first[at["strategy"]] != "short" || first[at["seed"]] != "1" || first[at["period"]] != "2" || first[at["auc"]] != "0.7" || first[at["difference"]] != "-0.02" {
 		t.Errorf("first line %v", first)
 	}
+	pooled := 0
 	for _, l := range lines[1:] {
+		if l[at["strategy"]] == "short" && l[at["period"]] == "pooled" {
+			pooled++
+			if l[at["seed"]] != "all" || l[at["auc"]] != "0.71" || l[at["auc_low"]] == "" || l[at["log_loss"]] != "" {
+				t.Errorf("pooled line %v", l)
+			}
+		}
 		if l[at["strategy"]] == "means" && l[at["period"]] == "2" && (l[at["seed"]] != "" || l[at["difference"]] != "") {
 			t.Errorf("a reference has no seed, and two comparisons: %v", l)
 		}
+	}
+	if pooled != 1 {
+		t.Errorf("%d pooled lines of short", pooled)
 	}
 }
 
@@ -206,7 +217,7 @@ func TestLaTeXTable(t *testing.T) {
 	for _, l := range strings.Split(text, "\n") {
 		if strings.HasSuffix(l, `\\`) {
 			lines++
-			if n := strings.Count(l, "&") - strings.Count(l, `\&`); n != 10 {
+			if n := strings.Count(l, "&") - strings.Count(l, `\&`); n != 11 {
 				t.Errorf("%d fields in %q", n+1, l)
 			}
 		}
@@ -214,7 +225,7 @@ func TestLaTeXTable(t *testing.T) {
 	if lines != 5 {
 		t.Errorf("%d lines in the table, want a head and four rows", lines)
 	}
-	for _, want := range []string{`\textless{}b\textgreater{}set|`, `[95\% by users]`, "\\midrule\nmeans &", "{lrrrrrrrrrr}"} {
+	for _, want := range []string{`\textless{}b\textgreater{}set|`, `[95\% by users]`, "\\midrule\nmeans &", "{lrrrrrrrrrrr}"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in %s", want, text)
 		}

@@ -31,6 +31,8 @@ type Row struct {
 	// Mean is the mean AUC over the Covered periods.
 	Mean    metric.Estimate
 	Covered int
+	// Pooled is the AUC over the samples of the same periods at once.
+	Pooled metric.Estimate
 	// UserAUC, LogLoss and ECE are means over the same periods.
 	UserAUC, LogLoss, ECE float64
 	// Difference is the mean AUC minus that of CompareTo over the Shared periods, 0 of which for CompareTo itself, with DeLong's standard
@@ -73,6 +75,13 @@ func Summarize(r *study.Results) (*Summary, error) {
 			return nil, fmt.Errorf("report: %s: %w", name, err)
 		}
 		row.About = about(name, c)
+		var pooled []metric.Estimate
+		for _, p := range r.Curves.Pooled {
+			if p.Strategy == name {
+				pooled = append(pooled, p.AUC)
+			}
+		}
+		row.Pooled = overSeeds(pooled)
 		s.Rows = append(s.Rows, row)
 	}
 	return s, s.correct()

@@ -25,7 +25,7 @@ func (s *Summary) table() table {
 	for _, p := range s.Periods {
 		t.header = append(t.header, fmt.Sprintf("D%d", p))
 	}
-	t.header = append(t.header, "mean AUC [95%]", "user AUC", "log-loss", "ECE", "vs "+s.CompareTo+" [95% by users]", "p (DeLong)", "p (users)", "p (Holm)")
+	t.header = append(t.header, "mean AUC [95%]", "pooled AUC", "user AUC", "log-loss", "ECE", "vs "+s.CompareTo+" [95% by users]", "p (DeLong)", "p (users)", "p (Holm)")
 	for _, r := range s.Rows {
 		f := []string{r.Name}
 		for _, p := range s.Periods {
@@ -35,7 +35,7 @@ func (s *Summary) table() table {
 			}
 			f = append(f, number(e.Value))
 		}
-		f = append(f, s.mean(r), number(r.UserAUC), number(r.LogLoss), number(r.ECE))
+		f = append(f, s.mean(r), number(r.Pooled.Value), number(r.UserAUC), number(r.LogLoss), number(r.ECE))
 		if r.Shared == 0 {
 			f = append(f, "", "", "", "")
 		} else {

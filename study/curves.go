@@ -17,6 +17,17 @@ type Curves struct {
 	Groups []GroupCell
 	// Weights are the merge weights of the two-part strategies, one entry a cell.
 	Weights []WeightCurve
+	// Pooled has one entry for each row and seed.
+	Pooled []Pooled
+}
+
+// Pooled is a row's AUC over the samples of all its test periods at once. A mean over periods asks how each period is ranked; this one
+// also whether a score means the same in every period.
+type Pooled struct {
+	Seed     uint64
+	Strategy string
+	// AUC has DeLong's standard error.
+	AUC metric.Estimate
 }
 
 // Reliability says how often what was given a probability came true: the bins of metric.Calibration over all samples of a row's test
@@ -90,7 +101,13 @@ func (r *Results) readCurves(db *sql.DB, schema int) error {
 		labels []bool
 	}
 	rows := map[string]*scores{}
+	type rowSeed struct {
+		strategy string
+		seed     uint64
+	}
+	seeds := map[rowSeed]*scores{}
 	var order []string
+	var seedOrder []rowSeed
 	for _, c := range r.Cells {
 		odds, labels, periods, err := readCellScores(db, c.id, schema)
 		if err != nil {
@@ -102,6 +119,13 @@ func (r *Results) readCurves(db *sql.DB, schema int) error {
 		}
 		all := rows[c.Strategy]
 		all.odds, all.labels = append(all.odds, odds...), append(all.labels, labels...)
+		key := rowSeed{c.Strategy, c.Seed}
+		if seeds[key] == nil {
+			seeds[key] = &scores{}
+			seedOrder = append(seedOrder, key)
+		}
+		one := seeds[key]
+		one.odds, one.labels = append(one.odds, odds...), append(one.labels, labels...)
 		if periods != nil {
 			groups, err := splitCell(c, odds, labels, periods, r.Run.Config.LongPeriods)
 			if err != nil {
@@ -116,6 +140,13 @@ func (r *Results) readCurves(db *sql.DB, schema int) error {
 			return err
 		}
 		r.Curves.Reliability = append(r.Curves.Reliability, Reliability{Strategy: name, Bins: bins, ECE: ece})
+	}
+	for _, key := range seedOrder {
+		auc, err := metric.DeLong(seeds[key].odds, seeds[key].labels)
+		if err != nil {
+			return err
+		}
+		r.Curves.Pooled = append(r.Curves.Pooled, Pooled{Seed: key.seed, Strategy: key.strategy, AUC: auc})
 	}
 	if schema < 3 { // such files keep no weights but the chosen ones
 		return nil

@@ -145,6 +145,38 @@ func TestReliability(t *testing.T) {
 	}
 }
 
+// The pooled AUC is that of all test periods' samples in one list, for each seed.
+func TestPooled(t *testing.T) {
+	t.Parallel()
+	c, in := small(t, "strategies=[short]", "references=[means]", "seeds=[1, 2]")
+	dir := t.TempDir()
+	r := run(t, dir, c, in)
+	if len(r.Curves.Pooled) != 3 {
+		t.Fatalf("%d rows, want two seeds and a reference", len(r.Curves.Pooled))
+	}
+	var odds []float64
+	var labels []bool
+	for p := c.Periods.First; p <= c.Periods.Last; p++ {
+		z, y := oddsOf(t, dir, "means", p)
+		odds, labels = append(odds, z...), append(labels, y...)
+	}
+	want, err := metric.AUC(odds, labels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range r.Curves.Pooled {
+		switch {
+		case p.Strategy == "means" && (p.Seed != 0 || math.Abs(p.AUC.Value-want) > 1e-12 || p.AUC.SE <= 0):
+			t.Errorf("means: %+v, want %v", p, want)
+		case p.Strategy == "short" && p.Seed == 0:
+			t.Errorf("short without a seed: %+v", p)
+		}
+	}
+	if a, b := r.Curves.Pooled[0].AUC, r.Curves.Pooled[1].AUC; a == b {
+		t.Error("both seeds have the same pooled AUC")
+	}
+}
+
 // A file of the schema before can be read, without what it does not hold, and the next run fills that in.
 func TestOlderResultsAreReadAndBroughtUpToDate(t *testing.T) {
 	t.Parallel()

@@ -22,8 +22,12 @@ func New(set *dataset.Set, opts Options) (*Stream, error) {
 	if len(set.Interactions) > math.MaxInt32 {
 		return nil, fmt.Errorf("%w: %d interactions are more than %d", ErrOptions, len(set.Interactions), math.MaxInt32)
 	}
-	if err := checkSet(set); err != nil {
+	highest, err := checkSet(set)
+	if err != nil {
 		return nil, err
+	}
+	if o.Threshold == 0 {
+		o.Threshold = liked(highest)
 	}
 	s := &Stream{Set: set, Options: o}
 	s.index()
@@ -49,17 +53,21 @@ func window(o Options) string {
 	return text
 }
 
-func checkSet(set *dataset.Set) error {
+// checkSet refuses a set that is out of order or refers to users and items that it does not have, and returns its highest rating.
+func checkSet(set *dataset.Set) (highest float32, err error) {
 	for i := range set.Interactions {
 		e := &set.Interactions[i]
 		if e.User < 0 || int(e.User) >= len(set.Users) || e.Item < 0 || int(e.Item) >= len(set.Items) {
-			return fmt.Errorf("%w: interaction %d of %s has user %d of %d and item %d of %d", ErrInconsistent, i, set.Name, e.User, len(set.Users), e.Item, len(set.Items))
+			return 0, fmt.Errorf("%w: interaction %d of %s has user %d of %d and item %d of %d", ErrInconsistent, i, set.Name, e.User, len(set.Users), e.Item, len(set.Items))
 		}
 		if i > 0 && e.Time < set.Interactions[i-1].Time {
-			return fmt.Errorf("%w: interaction %d of %s (%s) is earlier than the one before it (%s)", ErrInconsistent, i, set.Name, clock(e.Time), clock(set.Interactions[i-1].Time))
+			return 0, fmt.Errorf("%w: interaction %d of %s (%s) is earlier than the one before it (%s)", ErrInconsistent, i, set.Name, clock(e.Time), clock(set.Interactions[i-1].Time))
+		}
+		if e.Rating > highest {
+			highest = e.Rating
 		}
 	}
-	return nil
+	return highest, nil
 }
 
 // index sorts the interactions by user, keeping their order: a counting sort.

@@ -26,7 +26,8 @@ var (
 
 // Options say how interactions become samples and periods. The zero value of a field means its default.
 type Options struct {
-	// Threshold is the smallest rating that counts as liked, on the set's own scale. Default 4.
+	// Threshold is the smallest rating that counts as liked, on the set's own scale. Default: four fifths of the scale, 4 where no rating is above 5, 8
+	// where none is above 10, 80 where none is above 100.
 	Threshold float32
 	// History is how many previous interactions of the user a sample looks at. Default 10.
 	History int
@@ -49,11 +50,8 @@ type Options struct {
 	ValidFraction float64
 }
 
-// WithDefaults fills in the defaults and says what is wrong with the rest.
+// WithDefaults fills in the defaults, but for the threshold, which depends on the set, and says what is wrong with the rest.
 func (o Options) WithDefaults() (Options, error) {
-	if o.Threshold == 0 {
-		o.Threshold = 4
-	}
 	if o.History == 0 {
 		o.History = 10
 	}
@@ -94,6 +92,16 @@ func (o Options) WithDefaults() (Options, error) {
 		}
 	}
 	return o, nil
+}
+
+// liked is the default threshold of a set whose highest rating this is.
+func liked(highest float32) float32 {
+	for _, scale := range []float32{5, 10, 100} {
+		if highest <= scale {
+			return scale * 4 / 5
+		}
+	}
+	return highest * 4 / 5
 }
 
 // clock writes a time in messages.

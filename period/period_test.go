@@ -230,6 +230,25 @@ func line(ratings ...float32) *dataset.Set {
 	return s
 }
 
+// Four stars of five are liked, and eight of ten, without being told so.
+func TestThresholdFollowsTheScale(t *testing.T) {
+	for _, c := range []struct {
+		highest, want float32
+	}{{1, 4}, {4, 4}, {5, 4}, {5.5, 8}, {10, 8}, {11, 80}, {100, 80}, {1000, 800}} {
+		s, err := period.New(line(1, 2, c.highest), period.Options{MinHistory: -1, Count: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Options.Threshold != c.want {
+			t.Errorf("ratings up to %v: liked from %v, want %v", c.highest, s.Options.Threshold, c.want)
+		}
+	}
+	s, err := period.New(line(1, 2, 10), period.Options{MinHistory: -1, Count: 1, Threshold: 3})
+	if err != nil || s.Options.Threshold != 3 {
+		t.Errorf("a given threshold became %v, %v", s.Options.Threshold, err)
+	}
+}
+
 func TestRefused(t *testing.T) {
 	twelve := line(1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 1, 5)
 	backwards := line(1, 2, 3)

@@ -104,3 +104,44 @@ func BenchmarkStep(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkGoExecutors compares one executor of the Go backend with two, on the same batches: eight layers of SmolLM2's.
+func BenchmarkGoExecutors(b *testing.B) {
+	backend, _, _, err := device.Open(device.Go)
+	if err != nil {
+		b.Fatal(err)
+	}
+	cfg := smolShape()
+	cfg.Layers = 8
+	m := randomModel(cfg, 1)
+	seqs := fullRows(8, 256, 10)
+	for _, n := range []int{1, 2} {
+		e, err := New(context.Background(), m, backend, Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		e.replicas = e.replicas[:n]
+		a, err := adapter.New(adapter.Config{}, e.AdapterShapes(), 1)
+		if err != nil {
+			b.Fatal(err)
+		}
+		grad := make([]float32, a.NumParameters())
+		tokens := 8. * 256
+		b.Run(fmt.Sprintf("train/%d", n), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := e.Gradient(context.Background(), seqs, answers, a, .05, 1, grad); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(tokens*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+		})
+		b.Run(fmt.Sprintf("score/%d", n), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := e.Score(context.Background(), seqs, answers, a, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(tokens*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+		})
+	}
+}

@@ -54,8 +54,7 @@ type measurement struct {
 	MeanLogOdds float64 `json:"mean_log_odds"`
 }
 
-// batchTargets is the size of a step: about ten rows, since a step is a whole number of rows, and of two or three one more would be
-// another amount of work.
+// batchTargets is the size of a step: about twelve rows, so that it matters little that a step is a whole number of them.
 const batchTargets = 512
 
 // bench is what one process measures with.

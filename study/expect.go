@@ -2,9 +2,13 @@ package study
 
 import (
 	"fmt"
+	"slices"
 
 	"lsat/strategy"
 )
+
+// expectBare plans the scoring of a list without an adapter.
+func (x *executor) expectBare(list *sampleList) { x.meter.expect(bareName(list), float64(list.size)) }
 
 // expectScores plans the scoring of one step. Lists that several steps score under the same adapter are planned for each and credited
 // when they are found done.
@@ -13,6 +17,13 @@ func (x *executor) expectScores(s step, seed uint64) {
 	expect := func(part string, work float64) { x.meter.expect(scoreName(seed, s, part), work*x.frozen.cost()) }
 	x.expectFrozen(x.lists.valid(s.combo.Valid))
 	x.expectFrozen(x.lists.test(s.test()))
+	if slices.ContainsFunc(s.combo.Parts, func(j *strategy.Job) bool { return j.OnPrior }) {
+		x.expectBare(x.lists.valid(s.combo.Valid))
+		x.expectBare(x.lists.test(s.test()))
+		for _, p := range s.combo.Past {
+			x.expectBare(x.lists.test(p.Test))
+		}
+	}
 	switch s.combo.Kind {
 	case strategy.Bare, strategy.Single:
 		expect("valid", valid)
@@ -20,6 +31,9 @@ func (x *executor) expectScores(s step, seed uint64) {
 	case strategy.Ensemble:
 		for _, which := range []string{"long", "short"} {
 			expect("valid/"+which, valid)
+			for _, p := range s.combo.Past {
+				expect(fmt.Sprintf("past/D%d/%s", p.Test, which), float64(x.lists.test(p.Test).size))
+			}
 			expect("test/"+which, test)
 		}
 	case strategy.Stack:

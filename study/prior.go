@@ -175,10 +175,13 @@ func periodOf(s *period.Stream, sample int) int {
 // bareKey stands for the adapter where there is none.
 const bareKey = "bare"
 
+// bareName is the planned name of scoring a list without an adapter.
+func bareName(list *sampleList) string { return bareKey + "/" + list.name }
+
 // bareOdds are the log-odds of the backbone without any adapter. What it says of a sample before it has been adapted is no evidence, and as large as a prior's
 // own log-odds: on top of a prior, an adapter counts by how much it moves them, so that a fresh one leaves the prior as it is.
 func (x *executor) bareOdds(ctx context.Context, list *sampleList) ([]float64, error) {
-	return x.scores(ctx, bareKey+"/"+list.hash(), fmt.Sprintf("scoring %s with the bare backbone", list.name), bareKey, nil, list)
+	return x.scores(ctx, bareName(list), fmt.Sprintf("scoring %s with the bare backbone", list.name), bareKey, nil, list)
 }
 
 // onPrior is a list's sequences with offsets, the prior's log-odds less the bare backbone's, and the hash of those.

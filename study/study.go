@@ -174,6 +174,9 @@ func (x *executor) expect(steps []step) {
 				x.meter.expect(jobName(seed, j), x.frozen.cost()*(trainCost*n+float64(x.lists.valid(j.Valid).size)))
 				x.expectFrozen(x.lists.train(j))
 				x.expectFrozen(x.lists.valid(j.Valid))
+				if j.OnPrior {
+					x.expectBare(x.lists.train(j))
+				}
 			}
 			x.expectScores(s, seed)
 		}

@@ -68,9 +68,6 @@ func (b Counts) Fit(stream *period.Stream, samples []int) (Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(samples) == 0 {
-		return nil, fmt.Errorf("baseline: %s: %w", b.Name(), ErrNoSamples)
-	}
 	for _, i := range l.samples {
 		l.look(i)
 		l.count(i)
@@ -150,6 +147,9 @@ func (l *learning) regress() (*logistic, error) {
 
 // model ends the learning.
 func (l *learning) model(b Counts) (Model, error) {
+	if len(l.samples) == 0 {
+		return nil, fmt.Errorf("baseline: %s: %w", b.Name(), ErrNoSamples)
+	}
 	r, err := l.regress()
 	if err != nil {
 		return nil, fmt.Errorf("baseline: %s: %w", b.Name(), err)

@@ -58,9 +58,6 @@ func (l *countsLearner) Learn(samples []int) error {
 
 // Model implements Learner.
 func (l *countsLearner) Model() (Model, error) {
-	if len(l.samples) == 0 {
-		return nil, fmt.Errorf("baseline: %s: %w", l.counts.Name(), ErrNoSamples)
-	}
 	m, err := l.model(l.counts)
 	if err != nil {
 		return nil, err

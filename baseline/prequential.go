@@ -38,9 +38,6 @@ func (b Counts) FitScore(stream *period.Stream, samples []int) (Model, []float64
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(samples) == 0 {
-		return nil, nil, fmt.Errorf("baseline: %s: %w", b.Name(), ErrNoSamples)
-	}
 	odds := make([]float64, len(l.samples))
 	var weights *logistic
 	block := float64(firstBlock)

@@ -46,12 +46,12 @@ func (s ensembleServed) At(t int) (Combination, error) {
 	if err != nil {
 		return c, fmt.Errorf("%s: %w", s.Name(), err)
 	}
-	for u := s.o.First; u < t; u++ {
+	c.Past, err = servedBefore(s.o.First, t, func(u int) ([]*Job, error) {
 		past, err := ensemble{s.o.LongPeriods}.At(u)
-		if err != nil {
-			return c, fmt.Errorf("%s: %w", s.Name(), err)
-		}
-		c.Past = append(c.Past, Served{Parts: past.Parts, Test: u + 1})
+		return past.Parts, err
+	})
+	if err != nil {
+		return c, fmt.Errorf("%s: %w", s.Name(), err)
 	}
 	return c, nil
 }

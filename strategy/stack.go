@@ -39,12 +39,12 @@ func (s stack) At(t int) (Combination, error) {
 		return Combination{}, err
 	}
 	c := Combination{Kind: Stack, Parts: parts, Names: names, Gated: s.gated, Valid: t}
-	for u := s.o.First; u < t; u++ {
+	c.Past, err = servedBefore(s.o.First, t, func(u int) ([]*Job, error) {
 		served, _, err := s.parts(u)
-		if err != nil {
-			return Combination{}, err
-		}
-		c.Past = append(c.Past, Served{Parts: served, Test: u + 1})
+		return served, err
+	})
+	if err != nil {
+		return Combination{}, err
 	}
 	return c, nil
 }

@@ -71,6 +71,19 @@ type Served struct {
 	Test  int
 }
 
+// servedBefore are the parts of every update from the first one up to, but not including, t, oldest first.
+func servedBefore(first, t int, parts func(update int) ([]*Job, error)) ([]Served, error) {
+	var past []Served
+	for u := first; u < t; u++ {
+		jobs, err := parts(u)
+		if err != nil {
+			return nil, err
+		}
+		past = append(past, Served{Parts: jobs, Test: u + 1})
+	}
+	return past, nil
+}
+
 // Jobs lists every job that the combination needs, those it starts from included, in an order in which they can run.
 func (c Combination) Jobs() []*Job {
 	var out []*Job

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"lsat/baseline"
-	"lsat/internal/logistic"
 	"lsat/period"
 	"lsat/recommender"
 )
@@ -42,80 +41,71 @@ func priorNames() []string { return slices.Concat(sortedKeys(baselines), recomme
 
 // blend is a fitted sum of models.
 type blend struct {
-	models       []baseline.Model
-	w            []float64 // of 1 and the models
-	coefficients []Coefficient
+	models []baseline.Model
+	sum    stackModel
 }
 
 // blended fits a sum for serving a period: its coefficients to what its parts served the blendPeriods periods before, drawn to the first part
 // alone. Where nothing was served, that is what it is.
 func (x *executor) blended(ctx context.Context, r reference, served int) (baseline.Model, error) {
-	b := blend{}
+	names := []string{"intercept"}
+	for _, part := range r.parts {
+		names = append(names, part.name)
+	}
+	past := []stacked{{width: len(names)}}
+	for p := max(1, served-blendPeriods); p < served; p++ {
+		models, err := x.partsOf(ctx, r, p)
+		if err != nil {
+			return nil, err
+		}
+		rows, err := modelRows(models, x.in.Stream, indices(x.in.Stream.Periods[p].All))
+		if err != nil {
+			return nil, err
+		}
+		past = append(past, rows)
+	}
+	models, err := x.partsOf(ctx, r, served)
+	if err != nil {
+		return nil, err
+	}
+	sum, err := fitStack(joined(past), names, false)
+	if err != nil {
+		return nil, fmt.Errorf("fitting %s: %w", r.name, err)
+	}
+	return blend{models, sum}, nil
+}
+
+// partsOf are the parts of a sum as they served a period.
+func (x *executor) partsOf(ctx context.Context, r reference, served int) ([]baseline.Model, error) {
+	var out []baseline.Model
 	for _, part := range r.parts {
 		m, err := x.fit(ctx, part, served)
 		if err != nil {
 			return nil, err
 		}
-		b.models = append(b.models, m)
+		out = append(out, m)
 	}
-	s := x.in.Stream
-	rows := stacked{width: 1 + len(r.parts)}
-	for p := max(1, served-blendPeriods); p < served; p++ {
-		past := blend{}
-		for _, part := range r.parts {
-			m, err := x.fit(ctx, part, p)
-			if err != nil {
-				return nil, err
-			}
-			past.models = append(past.models, m)
-		}
-		samples := indices(s.Periods[p].All)
-		more, err := past.rows(s, samples)
-		if err != nil {
-			return nil, err
-		}
-		rows.x, rows.labels = append(rows.x, more.x...), append(rows.labels, labelsOf(s, samples)...)
-	}
-	var err error
-	if b.w, err = logistic.Fit(rows.x, rows.labels, stackPenalties(rows.width, false)); err != nil {
-		return nil, fmt.Errorf("fitting %s: %w", r.name, err)
-	}
-	b.coefficients = []Coefficient{{Part: "intercept", Value: b.w[0]}}
-	for i, part := range r.parts {
-		b.coefficients = append(b.coefficients, Coefficient{Part: part.name, Value: b.w[i+1]})
-	}
-	return b, nil
+	return out, nil
 }
 
-// rows are the models' log-odds of samples, behind a 1, without labels.
-func (b blend) rows(s *period.Stream, samples []int) (stacked, error) {
-	r := stacked{width: 1 + len(b.models), x: make([]float64, len(samples)*(1+len(b.models)))}
-	for k := range samples {
-		r.x[k*r.width] = 1
-	}
-	for i, m := range b.models {
+// modelRows are the models' log-odds of samples.
+func modelRows(models []baseline.Model, s *period.Stream, samples []int) (stacked, error) {
+	var columns [][]float64
+	for _, m := range models {
 		odds, err := m.Score(s, samples)
 		if err != nil {
-			return r, err
+			return stacked{}, err
 		}
-		for k, v := range odds {
-			r.x[k*r.width+1+i] = v
-		}
+		columns = append(columns, odds)
 	}
-	return r, nil
+	return stackedOf(columns, labelsOf(s, samples)), nil
 }
 
 // Score implements baseline.Model.
 func (b blend) Score(s *period.Stream, samples []int) ([]float64, error) {
-	r, err := b.rows(s, samples)
+	rows, err := modelRows(b.models, s, samples)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]float64, len(samples))
-	for k := range out {
-		for i, w := range b.w {
-			out[k] += w * r.x[k*r.width+i]
-		}
-	}
-	return out, nil
+	return b.sum.score(rows), nil
 }

@@ -32,17 +32,18 @@ func scoreName(seed uint64, s step, part string) string {
 	return fmt.Sprintf("score/%d/%s/D%d/%s", seed, s.strategy.Name(), s.update, part)
 }
 
+// pastPart names the scores of a period that is over.
+func pastPart(p strategy.Served) string { return fmt.Sprintf("past/D%d", p.Test) }
+
 // outcome trains what a step needs, chooses the weight on the validation part of the update's period or on periods that are over, and scores the test period. No
 // test sample takes part in any choice.
 func (x *executor) outcome(ctx context.Context, s step, seed uint64) (outcome, error) {
 	o := outcome{weight: notWeighed}
-	parts := make([]kept, len(s.combo.Parts))
-	for i, j := range s.combo.Parts {
-		k, err := x.job(ctx, j, seed)
-		if err != nil {
-			return o, err
-		}
-		parts[i] = k
+	parts, err := x.adapters(ctx, s.combo.Parts, seed)
+	if err != nil {
+		return o, err
+	}
+	for _, k := range parts {
 		o.keys = append(o.keys, k.key)
 	}
 	switch s.combo.Kind {
@@ -56,6 +57,18 @@ func (x *executor) outcome(ctx context.Context, s step, seed uint64) (outcome, e
 		return x.stack(ctx, s, seed, parts, o)
 	}
 	return x.fusion(ctx, s, seed, parts[0], parts[1], o)
+}
+
+// adapters are those that jobs end with.
+func (x *executor) adapters(ctx context.Context, jobs []*strategy.Job, seed uint64) ([]kept, error) {
+	out := make([]kept, len(jobs))
+	for i, j := range jobs {
+		var err error
+		if out[i], err = x.job(ctx, j, seed); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // on scores one part of the stream under one adapter, on top of the prior where that is how it was trained.
@@ -110,16 +123,18 @@ func (x *executor) auc(odds []float64, list *sampleList) (float64, error) {
 	return auc, nil
 }
 
+// both scores one part of the stream under either adapter.
+func (x *executor) both(ctx context.Context, s step, seed uint64, part string, long, short kept, list *sampleList) (l, sh []float64, err error) {
+	if l, err = x.on(ctx, s, seed, part+"/long", long, list); err != nil {
+		return nil, nil, err
+	}
+	sh, err = x.on(ctx, s, seed, part+"/short", short, list)
+	return l, sh, err
+}
+
 func (x *executor) ensemble(ctx context.Context, s step, seed uint64, long, short kept, o outcome) (outcome, error) {
 	valid, test := x.lists.valid(s.combo.Valid), x.lists.test(s.test())
-	both := func(part string, list *sampleList) (l, sh []float64, err error) {
-		if l, err = x.on(ctx, s, seed, part+"/long", long, list); err != nil {
-			return nil, nil, err
-		}
-		sh, err = x.on(ctx, s, seed, part+"/short", short, list)
-		return l, sh, err
-	}
-	l, sh, err := both("valid", valid)
+	l, sh, err := x.both(ctx, s, seed, "valid", long, short, valid)
 	if err != nil {
 		return o, err
 	}
@@ -133,7 +148,7 @@ func (x *executor) ensemble(ctx context.Context, s step, seed uint64, long, shor
 	if err := x.choose(&o, validAUC, criterion); err != nil {
 		return o, err
 	}
-	if l, sh, err = both("test", test); err != nil {
+	if l, sh, err = x.both(ctx, s, seed, "test", long, short, test); err != nil {
 		return o, err
 	}
 	if o.test, err = metric.MixProbabilities(o.weight, l, sh); err != nil {
@@ -158,23 +173,22 @@ func (x *executor) mixedAUC(w float64, long, short []float64, list *sampleList) 
 
 // servedAUC is the mean AUC that a weight would have given in the periods that are over, each with the parts that served it.
 func (x *executor) servedAUC(ctx context.Context, s step, seed uint64) (func(w float64) (float64, error), error) {
-	odds := make([][2][]float64, len(s.combo.Past))
+	type odds struct{ long, short []float64 }
+	served := make([]odds, len(s.combo.Past))
 	for n, p := range s.combo.Past {
-		for i, j := range p.Parts {
-			k, err := x.job(ctx, j, seed)
-			if err != nil {
-				return nil, err
-			}
-			part := fmt.Sprintf("past/D%d/%s", p.Test, []string{"long", "short"}[i])
-			if odds[n][i], err = x.on(ctx, s, seed, part, k, x.lists.test(p.Test)); err != nil {
-				return nil, err
-			}
+		parts, err := x.adapters(ctx, p.Parts, seed)
+		if err != nil {
+			return nil, err
+		}
+		o := &served[n]
+		if o.long, o.short, err = x.both(ctx, s, seed, pastPart(p), parts[0], parts[1], x.lists.test(p.Test)); err != nil {
+			return nil, err
 		}
 	}
 	return func(w float64) (float64, error) {
 		sum := 0.0
 		for n, p := range s.combo.Past {
-			auc, err := x.mixedAUC(w, odds[n][0], odds[n][1], x.lists.test(p.Test))
+			auc, err := x.mixedAUC(w, served[n].long, served[n].short, x.lists.test(p.Test))
 			if err != nil {
 				return 0, err
 			}

@@ -96,36 +96,18 @@ func itemPeriods(s *period.Stream) []int32 {
 
 // readCurves makes the curves of results that have been read from a file of that schema.
 func (r *Results) readCurves(db *sql.DB, schema int) error {
-	type scores struct {
-		odds   []float64
-		labels []bool
-	}
-	rows := map[string]*scores{}
 	type rowSeed struct {
 		strategy string
 		seed     uint64
 	}
-	seeds := map[rowSeed]*scores{}
-	var order []string
-	var seedOrder []rowSeed
+	rows, seeds := gathered[string]{}, gathered[rowSeed]{}
 	for _, c := range r.Cells {
 		odds, labels, periods, err := readCellScores(db, c.id, schema)
 		if err != nil {
 			return err
 		}
-		if rows[c.Strategy] == nil {
-			rows[c.Strategy] = &scores{}
-			order = append(order, c.Strategy)
-		}
-		all := rows[c.Strategy]
-		all.odds, all.labels = append(all.odds, odds...), append(all.labels, labels...)
-		key := rowSeed{c.Strategy, c.Seed}
-		if seeds[key] == nil {
-			seeds[key] = &scores{}
-			seedOrder = append(seedOrder, key)
-		}
-		one := seeds[key]
-		one.odds, one.labels = append(one.odds, odds...), append(one.labels, labels...)
+		rows.add(c.Strategy, odds, labels)
+		seeds.add(rowSeed{c.Strategy, c.Seed}, odds, labels)
 		if periods != nil {
 			groups, err := splitCell(c, odds, labels, periods, r.Run.Config.LongPeriods)
 			if err != nil {
@@ -134,15 +116,15 @@ func (r *Results) readCurves(db *sql.DB, schema int) error {
 			r.Curves.Groups = append(r.Curves.Groups, groups...)
 		}
 	}
-	for _, name := range order {
-		ece, bins, err := metric.Calibration(rows[name].odds, rows[name].labels, metric.CalibrationBins)
+	for _, name := range rows.order {
+		ece, bins, err := metric.Calibration(rows.by[name].odds, rows.by[name].labels, metric.CalibrationBins)
 		if err != nil {
 			return err
 		}
 		r.Curves.Reliability = append(r.Curves.Reliability, Reliability{Strategy: name, Bins: bins, ECE: ece})
 	}
-	for _, key := range seedOrder {
-		auc, err := metric.DeLong(seeds[key].odds, seeds[key].labels)
+	for _, key := range seeds.order {
+		auc, err := metric.DeLong(seeds.by[key].odds, seeds.by[key].labels)
 		if err != nil {
 			return err
 		}
@@ -152,6 +134,30 @@ func (r *Results) readCurves(db *sql.DB, schema int) error {
 		return nil
 	}
 	return r.readWeights(db)
+}
+
+// gathered are the scores of several cells put together by a key, and the keys in the order in which they came up.
+type gathered[K comparable] struct {
+	by    map[K]*labelled
+	order []K
+}
+
+type labelled struct {
+	odds   []float64
+	labels []bool
+}
+
+func (g *gathered[K]) add(key K, odds []float64, labels []bool) {
+	if g.by == nil {
+		g.by = map[K]*labelled{}
+	}
+	all := g.by[key]
+	if all == nil {
+		all = &labelled{}
+		g.by[key] = all
+		g.order = append(g.order, key)
+	}
+	all.odds, all.labels = append(all.odds, odds...), append(all.labels, labels...)
 }
 
 // readCellScores returns a cell's log-odds, its labels and the first periods of its items, which are nil where one is not told.

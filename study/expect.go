@@ -28,19 +28,15 @@ func (x *executor) expectScores(s step, seed uint64) {
 	case strategy.Bare, strategy.Single:
 		expect("valid", valid)
 		expect("test", test)
-	case strategy.Ensemble:
-		for _, which := range []string{"long", "short"} {
-			expect("valid/"+which, valid)
-			for _, p := range s.combo.Past {
-				expect(fmt.Sprintf("past/D%d/%s", p.Test, which), float64(x.lists.test(p.Test).size))
-			}
-			expect("test/"+which, test)
+	case strategy.Ensemble, strategy.Stack:
+		names := s.combo.Names
+		if s.combo.Kind == strategy.Ensemble {
+			names = []string{"long", "short"}
 		}
-	case strategy.Stack:
-		for _, which := range s.combo.Names {
+		for _, which := range names {
 			expect("valid/"+which, valid)
 			for _, p := range s.combo.Past {
-				expect(fmt.Sprintf("past/D%d/%s", p.Test, which), float64(x.lists.test(p.Test).size))
+				expect(pastPart(p)+"/"+which, float64(x.lists.test(p.Test).size))
 			}
 			expect("test/"+which, test)
 		}

@@ -22,17 +22,23 @@ func (x *executor) fit(ctx context.Context, r reference, served int) (baseline.M
 	if m, ok := x.fitted[name]; ok {
 		return m, nil
 	}
-	if r.recommender != "" || r.parts != nil {
-		f := x.recommended
-		if r.parts != nil {
-			f = x.blended
-		}
-		m, err := f(ctx, r, served)
-		if err == nil {
-			x.fitted[name] = m
-		}
-		return m, err
+	fit := x.counted
+	switch {
+	case r.parts != nil:
+		fit = x.blended
+	case r.recommender != "":
+		fit = x.recommended
 	}
+	m, err := fit(ctx, r, served)
+	if err != nil {
+		return nil, err
+	}
+	x.fitted[name] = m
+	return m, nil
+}
+
+// counted fits a baseline for serving a period.
+func (x *executor) counted(ctx context.Context, r reference, served int) (baseline.Model, error) {
 	s := x.in.Stream
 	from := 0
 	if r.newest {
@@ -42,12 +48,7 @@ func (x *executor) fit(ctx context.Context, r reference, served int) (baseline.M
 	if err := s.AuditRanges([]period.Range{learnt}, nil, []period.Range{s.Periods[served].All}); err != nil {
 		return nil, err
 	}
-	m, err := x.learnt(ctx, r, served, learnt)
-	if err != nil {
-		return nil, err
-	}
-	x.fitted[name] = m
-	return m, nil
+	return x.learnt(ctx, r, served, learnt)
 }
 
 // cumulative is a reference that learns on, and the periods that it has learnt.

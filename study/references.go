@@ -80,8 +80,8 @@ func (x *executor) references(ctx context.Context, refs []reference) error {
 				samples: list.samples(), odds: odds}
 			said := ""
 			if b, ok := m.(blend); ok {
-				c.Coefficients = b.coefficients
-				said = ", " + CoefficientsText(b.coefficients)
+				c.Coefficients = b.sum.coefficients
+				said = ", " + CoefficientsText(c.Coefficients)
 			}
 			if err := x.store.cell(s, c); err != nil {
 				return err
@@ -103,11 +103,7 @@ func AboutReference(name string) string {
 	case err != nil:
 		return name
 	case r.parts != nil:
-		var names []string
-		for _, part := range r.parts {
-			names = append(names, part.name)
-		}
-		return "log-odds of " + strings.Join(names, ", ") + " added up, with coefficients fitted on what they served, no language model"
+		return "log-odds of " + strings.ReplaceAll(name, "+", ", ") + " added up, with coefficients fitted on what they served, no language model"
 	case r.finetune:
 		return recommender.Title(r.recommender) + ", trained further on each D_t, no language model"
 	case r.recommender != "":

@@ -45,13 +45,11 @@ func (x *executor) stack(ctx context.Context, s step, seed uint64, parts []kept,
 	}
 	var past []stacked
 	for _, p := range s.combo.Past {
-		served := make([]kept, len(p.Parts))
-		for i, j := range p.Parts {
-			if served[i], err = x.job(ctx, j, seed); err != nil {
-				return o, err
-			}
+		served, err := x.adapters(ctx, p.Parts, seed)
+		if err != nil {
+			return o, err
 		}
-		rows, err := x.stackRows(ctx, s, seed, fmt.Sprintf("past/D%d", p.Test), served, x.lists.test(p.Test))
+		rows, err := x.stackRows(ctx, s, seed, pastPart(p), served, x.lists.test(p.Test))
 		if err != nil {
 			return o, err
 		}
@@ -143,17 +141,23 @@ func (x *executor) stackRows(ctx context.Context, s step, seed uint64, part stri
 		}
 		columns = append(columns, odds)
 	}
-	r := stacked{width: 1 + len(columns), labels: labelsOf(x.in.Stream, list.samples())}
+	r := stackedOf(columns, labelsOf(x.in.Stream, list.samples()))
 	if s.combo.Gated {
 		r.gate = x.gateFeatures(list, columns[1], columns[2])
 	}
-	for i := range list.size {
+	return r, nil
+}
+
+// stackedOf lays columns of log-odds out as rows, each behind a 1.
+func stackedOf(columns [][]float64, labels []bool) stacked {
+	r := stacked{width: 1 + len(columns), labels: labels}
+	for i := range labels {
 		r.x = append(r.x, 1)
 		for _, c := range columns {
 			r.x = append(r.x, c[i])
 		}
 	}
-	return r, nil
+	return r
 }
 
 // sum adds up every row with weights.

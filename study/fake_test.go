@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -311,4 +312,19 @@ func tables(t testing.TB, dir string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// refused wants each line, added to a good configuration, to be an error that names its key.
+func refused(t *testing.T, lines ...string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "study.yaml")
+	for _, line := range lines {
+		if err := os.WriteFile(path, []byte(smallConfig+line+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var key *study.KeyError
+		if _, err := study.Load(path, nil, nil); !errors.As(err, &key) {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
 }

@@ -1,7 +1,6 @@
 package study_test
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,14 +110,5 @@ func TestRecommendersWantABackendAndAName(t *testing.T) {
 	if err := study.Run(t.Context(), t.TempDir(), c, in); err == nil || !strings.Contains(err.Error(), "backend") {
 		t.Errorf("without a backend: %v", err)
 	}
-	path := filepath.Join(t.TempDir(), "study.yaml")
-	for _, set := range []string{"references: [sasrc]", "references: [mf-newest]", "references: [means-finetune]", "prior: mf-finetune", "prior: nobody"} {
-		if err := os.WriteFile(path, []byte(smallConfig+set+"\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		var key *study.KeyError
-		if _, err := study.Load(path, nil, nil); !errors.As(err, &key) {
-			t.Errorf("%s: %v", set, err)
-		}
-	}
+	refused(t, "references: [sasrc]", "references: [mf-newest]", "references: [means-finetune]", "prior: mf-finetune", "prior: nobody")
 }

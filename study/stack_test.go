@@ -9,6 +9,7 @@ import (
 
 	"lsat/baseline"
 	"lsat/engine"
+	"lsat/metric"
 	"lsat/prompt"
 	"lsat/study"
 )
@@ -40,6 +41,67 @@ func oddsOf(t *testing.T, dir, name string, p int) (odds []float64, labels []boo
 	return odds, labels
 }
 
+// columnsOf are the log-odds of rows on a period, and its labels.
+func columnsOf(t *testing.T, dir string, p int, rows []string) (x [][]float64, labels []bool) {
+	t.Helper()
+	for _, name := range rows {
+		var odds []float64
+		odds, labels = oddsOf(t, dir, name, p)
+		x = append(x, odds)
+	}
+	return x, labels
+}
+
+// sumOf is the sum of a sample's log-odds, an intercept first.
+func sumOf(cs []study.Coefficient, x [][]float64, i int) float64 {
+	z := cs[0].Value
+	for k := range x {
+		z += cs[k+1].Value * x[k][i]
+	}
+	return z
+}
+
+// addsUp wants a row's log-odds on a period to be the sum of others' with these coefficients.
+func addsUp(t *testing.T, dir, row string, p int, parts []string, cs []study.Coefficient) {
+	t.Helper()
+	x, _ := columnsOf(t, dir, p, parts)
+	got, _ := oddsOf(t, dir, row, p)
+	for i := range got {
+		if want := sumOf(cs, x, i); math.Abs(got[i]-want) > 1e-9 {
+			t.Fatalf("period %d, sample %d: %v, the parts add up to %v", p, i, got[i], want)
+		}
+	}
+}
+
+// isOptimum wants coefficients to have the lowest loss over what their parts served from a period on and before p, with a penalty that draws them to the
+// first part alone.
+func isOptimum(t *testing.T, dir string, p int, parts []string, cs []study.Coefficient, from int) {
+	t.Helper()
+	slope := make([]float64, len(cs))
+	for k := range slope {
+		slope[k] = 10 * cs[k].Value
+	}
+	slope[1] -= 10
+	for past := from; past < p; past++ {
+		x, labels := columnsOf(t, dir, past, parts)
+		for i, yes := range labels {
+			wrong := metric.Probability(sumOf(cs, x, i))
+			if yes {
+				wrong--
+			}
+			slope[0] += wrong
+			for k := range x {
+				slope[k+1] += wrong * x[k][i]
+			}
+		}
+	}
+	for k, s := range slope {
+		if math.Abs(s) > 1e-5 {
+			t.Errorf("period %d: the loss over the past periods has slope %v in coefficient %d", p, s, k)
+		}
+	}
+}
+
 // A stack's score is the sum that its coefficients say, of the scores that its parts have as rows of their own; and from the second
 // update on the coefficients are the optimum over what those rows had served before.
 func TestStackAddsUpWhatServedBefore(t *testing.T) {
@@ -47,58 +109,16 @@ func TestStackAddsUpWhatServedBefore(t *testing.T) {
 	c, in := small(t, "prior=means", "strategies=[short, long, lsat-stack]", "compare_to=lsat-stack")
 	dir := t.TempDir()
 	r := run(t, dir, c, in)
-	columns := func(p int) (x [][]float64, labels []bool) {
-		for _, name := range []string{"means", "long", "short"} {
-			var odds []float64
-			odds, labels = oddsOf(t, dir, name, p)
-			x = append(x, odds)
-		}
-		return x, labels
-	}
+	stackParts := []string{"means", "long", "short"}
 	for p := 3; p <= 5; p++ {
 		cell := find(t, r, "lsat-stack", p)
 		if len(cell.Coefficients) != 4 || cell.Coefficients[0].Part != "intercept" || cell.Coefficients[1].Part != "prior" ||
 			cell.Coefficients[2].Part != "long" || cell.Coefficients[3].Part != "short" {
 			t.Fatalf("coefficients %v", cell.Coefficients)
 		}
-		sum := func(x [][]float64, i int) float64 {
-			z := cell.Coefficients[0].Value
-			for k := range x {
-				z += cell.Coefficients[k+1].Value * x[k][i]
-			}
-			return z
-		}
-		x, _ := columns(p)
-		got, _ := oddsOf(t, dir, "lsat-stack", p)
-		for i := range got {
-			if math.Abs(got[i]-sum(x, i)) > 1e-9 {
-				t.Fatalf("period %d, sample %d: %v, the parts add up to %v", p, i, got[i], sum(x, i))
-			}
-		}
-		if p == 3 { // nothing had been served; the validation part decided
-			continue
-		}
-		slope := []float64{0, 0, 0, 0}
-		for k, want := range []float64{0, 1, 0, 0} {
-			slope[k] = 10 * (cell.Coefficients[k].Value - want)
-		}
-		for past := 3; past < p; past++ {
-			x, labels := columns(past)
-			for i, yes := range labels {
-				wrong := 1 / (1 + math.Exp(-sum(x, i)))
-				if yes {
-					wrong--
-				}
-				slope[0] += wrong
-				for k := range x {
-					slope[k+1] += wrong * x[k][i]
-				}
-			}
-		}
-		for k, s := range slope {
-			if math.Abs(s) > 1e-5 {
-				t.Errorf("period %d: the loss over the past periods has slope %v in coefficient %d", p, s, k)
-			}
+		addsUp(t, dir, "lsat-stack", p, stackParts, cell.Coefficients)
+		if p > 3 { // before, nothing had been served; the validation part decided
+			isOptimum(t, dir, p, stackParts, cell.Coefficients, 3)
 		}
 	}
 	if a, b := find(t, r, "lsat-stack", 4), find(t, r, "lsat-stack", 5); slices.Equal(a.Coefficients, b.Coefficients) {

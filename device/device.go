@@ -53,7 +53,7 @@ func cudaDevice() Device {
 		d.Reason = "no NVIDIA GPU found (no /dev/nvidia0)"
 	case d.Plugin == "":
 		d.Reason = "no " + plugin.FileName(plugin.CUDA) + " found in " + strings.Join(plugin.Dirs(), ", ")
-		d.Fix = "go run github.com/gomlx/go-xla/cmd/pjrt_installer@latest -plugin=cuda13, or set " + plugin.PathEnv + " to its directory"
+		d.Fix = "pip install jax[cuda13], and set " + plugin.PathEnv + " to its directory jax_plugins/xla_cuda13"
 	default:
 		d.Available = true
 	}
@@ -163,7 +163,7 @@ func openOne(d Device) (b compute.Backend, err error) {
 	if d.Name == Go {
 		return gobackend.New(goConfig)
 	}
-	b, err = openXLA(d.Plugin)
+	b, err = openXLA(d)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %s", d.Name, ErrUnavailable, firstLine(err))
 	}

@@ -11,4 +11,4 @@ import (
 // Without cgo nothing can load a plugin; the Go backend still computes.
 const xlaBuilt = false
 
-func openXLA(string) (compute.Backend, error) { return nil, errors.New(noXLA) }
+func openXLA(Device) (compute.Backend, error) { return nil, errors.New(noXLA) }

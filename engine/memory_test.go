@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"lsat/adapter"
@@ -209,6 +210,40 @@ func TestFullBatchHasTheEnginesDefaults(t *testing.T) {
 		w := o.FullBatch(true)
 		if w.RowTokens != e.options.RowTokens || w.Rows != e.options.BatchTokens/e.options.RowTokens || w.DType != o.DType || !w.Train {
 			t.Errorf("%+v: %+v, the engine has %+v", o, w, e.options)
+		}
+	}
+}
+
+// A device with memory of its own gets batches as wide as its memory allows; the host's, and those of a caller who says so, stay as they are.
+func TestBatchesOfADeviceWithItsOwnMemoryAreWide(t *testing.T) {
+	b, _, _, err := device.Open("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := randomModel(smallConfigs()["llama"], 1)
+	need := func(tokens int) int64 {
+		w := Options{BatchTokens: tokens}.FullBatch(true)
+		e, err := EstimateMemory(m.Config, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e.Total()
+	}
+	for name, c := range map[string]struct {
+		backend compute.Backend
+		options Options
+		want    int
+	}{
+		"no limit":             {apart{b}, Options{}, 8192},
+		"all of it":            {apart{b}, Options{MemoryLimit: need(8192)}, 8192},
+		"not quite":            {apart{b}, Options{MemoryLimit: need(8192) - 1}, 4096},
+		"a little":             {apart{b}, Options{MemoryLimit: need(1024)}, 1024},
+		"the caller's":         {apart{b}, Options{BatchTokens: 2048}, 2048},
+		"the caller's row":     {apart{b}, Options{RowTokens: 16384}, 16384},
+		"the host's, no limit": {b, Options{MemoryLimit: -1}, 1024},
+	} {
+		if e := newEngine(t, m, c.backend, c.options); e.options.BatchTokens != c.want {
+			t.Errorf("%s: batches of %d tokens, want %d", name, e.options.BatchTokens, c.want)
 		}
 	}
 }

@@ -117,7 +117,7 @@ func packLong(seqs []prompt.Sequence, r reach, p packing) []*batch {
 	flush := func() {
 		time := full
 		if even {
-			time = min(full, rowLength(current.used))
+			time = min(full, rowLength(current.used, full))
 		}
 		out = append(out, layOut(seqs, []*row{{members: current.members}}, 1, time, r))
 		current = row{}
@@ -139,11 +139,12 @@ func packLong(seqs []prompt.Sequence, r reach, p packing) []*batch {
 	return out
 }
 
-// rowLength is the length of a row that holds so many tokens: every length is compiled for, so there are few: a power of two up to
-// coarse, and then a multiple of grain.
-func rowLength(tokens int) int {
-	const coarse, grain = 512, 128
-	if n := powerOfTwo(tokens, smallestRow); n <= coarse {
+// rowLength is the length of a row that holds so many tokens where a full one has full: every length is compiled for, so there are few: a
+// power of two up to half of it, and then a multiple of an eighth.
+func rowLength(tokens, full int) int {
+	const finest = 128
+	grain := max(finest, full/8)
+	if n := powerOfTwo(tokens, smallestRow); n <= 4*grain {
 		return n
 	}
 	return (tokens + grain - 1) / grain * grain

@@ -29,7 +29,7 @@ type Options struct {
 	// RowTokens is the length of a packed row. Default 512. Longer sequences get rows of their own, of the next power of two.
 	RowTokens int
 	// BatchTokens bounds the tokens of one run of a program, and with them memory: where it is given, a sequence whose row is longer is
-	// refused. Default 1024, or the row of a longer sequence.
+	// refused. Default 1024, or the row of a longer sequence; on a GPU up to 8192, as its memory allows.
 	BatchTokens int
 	// Devices is how many of the backend's devices work side by side, each with the whole model and batches of its own; gradients
 	// are added up in the order of the batches, so that results do not depend on it. Default 1.
@@ -54,6 +54,21 @@ func (o Options) withDefaults() Options {
 		o.Devices = 1
 	}
 	return o
+}
+
+// widestBatch is the default of BatchTokens on a device with memory of its own, a GPU: fewer tokens leave its processors idle.
+const widestBatch = 8192
+
+// wideBatch is the largest batch, of widestBatch tokens or of halves of it down to the options' own, that trains within the limit.
+func (o Options) wideBatch(c backbone.Config) int {
+	least := o.BatchTokens
+	for wide := widestBatch; wide > least; wide /= 2 {
+		o.BatchTokens = wide
+		if CheckMemory(c, o.FullBatch(true), o.MemoryLimit) == nil {
+			return wide
+		}
+	}
+	return least
 }
 
 // CheckDevices returns an error that wraps ErrDevices if a backend has fewer devices than the options ask for.
@@ -104,6 +119,9 @@ var _ Runner = (*Engine)(nil)
 func New(ctx context.Context, m *backbone.Model, b compute.Backend, opts Options) (*Engine, error) {
 	longest := opts.BatchTokens
 	opts = opts.withDefaults()
+	if longest == 0 && !b.HasSharedBuffers() {
+		opts.BatchTokens = opts.wideBatch(m.Config)
+	}
 	if opts.RowTokens < 1 || opts.BatchTokens < opts.RowTokens {
 		return nil, fmt.Errorf("engine: rows of %d tokens in batches of %d: both must be positive and a row must fit a batch", opts.RowTokens, opts.BatchTokens)
 	}

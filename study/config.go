@@ -25,7 +25,8 @@ type Config struct {
 	// DType is the data type of the frozen weights and of the products: "bf16", "f32" or "auto". Default "auto": bf16 on CUDA and on
 	// processors that have bfloat16 instructions, f32 elsewhere.
 	DType string `koanf:"dtype"`
-	// RowTokens is the length of a packed row, and BatchTokens bounds the tokens of one batch: fewer take less memory. Defaults 512 and 1024.
+	// RowTokens is the length of a packed row, and BatchTokens bounds the tokens of one batch: fewer take less memory. Defaults 512 and
+	// 1024; on a GPU, batches have up to 8192.
 	RowTokens   int `koanf:"row_tokens"`
 	BatchTokens int `koanf:"batch_tokens"`
 	// Memory is what weights and batches may take, by estimate: a size such as "16GB", "off" for no check, or "auto". Default "auto": all there is.

@@ -57,7 +57,7 @@ is tokenized as Hugging Face's tokenizer does it, with its beginning-of-sequence
 	f.StringVar(&o.dtype, "dtype", "auto", "f32, bf16 or auto (bf16 where the device has instructions for it)")
 	f.StringVar(&o.memory, "memory", "auto", "memory that may be taken: a size such as 16GB, off for no check, or auto (all there is)")
 	f.IntVar(&o.rowTokens, "row-tokens", 0, "tokens of a packed row (default 512)")
-	f.IntVar(&o.batchTokens, "batch-tokens", 0, "tokens of a batch; fewer take less memory (default 1024)")
+	f.IntVar(&o.batchTokens, "batch-tokens", 0, "tokens of a batch; fewer take less memory (default 1024, on a GPU up to 8192)")
 	f.BoolVar(&o.json, "json", false, "print JSON lines")
 	f.BoolVar(&o.offline, "offline", false, "use only what is in the cache")
 	return cmd

@@ -51,13 +51,16 @@ func Dirs() []string {
 	return append(dirs, "/usr/local/lib/go-xla")
 }
 
+// jaxCUDA is the CUDA plugin's name in JAX's Python package (jax_plugins/xla_cuda13, with its libraries in place beside it).
+const jaxCUDA = "xla_cuda_plugin.so"
+
 // Find returns the absolute path of the first plugin of a kind, or "" when there is none. A CUDA plugin may also lie in an
-// "nvidia" directory beside the others, where its libraries are.
+// "nvidia" directory beside the others, where its libraries are, or have the name that JAX gives it.
 func Find(kind string) string {
 	for _, dir := range Dirs() {
 		candidates := []string{filepath.Join(dir, FileName(kind))}
 		if kind == CUDA {
-			candidates = append(candidates, filepath.Join(dir, "nvidia", FileName(kind)))
+			candidates = append(candidates, filepath.Join(dir, "nvidia", FileName(kind)), filepath.Join(dir, jaxCUDA))
 		}
 		for _, c := range candidates {
 			abs, err := filepath.Abs(c)

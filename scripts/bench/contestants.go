@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"path/filepath"
+
+	"lsat/device"
 )
 
 // The groups: contestants of one group take turns in the same rounds.
@@ -30,6 +32,8 @@ type contestant struct {
 	torch bool
 	// compiles says that it compiles programs for the lengths that it meets.
 	compiles bool
+	// only is the device that it is measured on; empty for all.
+	only string
 }
 
 func lsat(kind string) func(options) []string {
@@ -43,6 +47,8 @@ func torchPeer(kind string) func(options) []string {
 func llamaPeer(kind string) func(options) []string {
 	return func(o options) []string { return []string{o.python, filepath.Join(o.peers, "llama_peer.py"), kind} }
 }
+
+func vllmPeer(o options) []string { return []string{o.python, filepath.Join(o.peers, "vllm_peer.py")} }
 
 // The contestants' names.
 const (
@@ -58,6 +64,7 @@ const (
 	transformers     = "Transformers score tallrec"
 	llamaScore       = "llama.cpp score tallrec"
 	llamaRerank      = "llama.cpp rerank"
+	vllmScore        = "vLLM score tallrec"
 	peftStart        = "PEFT start"
 	peak             = "machine's peak"
 )
@@ -72,21 +79,23 @@ var contestants = []contestant{
 	{name: lsatScoreTallrec, group: scoreGroup, command: lsat("score"), prompts: tallrecTrain, adapters: 1, compiles: true},
 	{name: transformers, group: scoreGroup, command: torchPeer("score"), prompts: tallrecTrain, adapters: 1, sweeps: true, torch: true},
 	{name: lsatScoreStream, group: scoreGroup, command: lsat("score"), prompts: streamTrain, adapters: 1, compiles: true},
-	{name: llamaScore, group: scoreGroup, command: llamaPeer("score"), prompts: tallrecTrain, adapters: 1, llama: true},
+	{name: llamaScore, group: scoreGroup, command: llamaPeer("score"), prompts: tallrecTrain, adapters: 1, llama: true, only: device.XLACPU},
+	{name: vllmScore, group: scoreGroup, command: vllmPeer, prompts: tallrecTrain, adapters: 1, torch: true, only: device.XLACUDA},
 	{name: lsatEnsemble, group: scoreGroup, command: lsat("score"), prompts: streamTrain, adapters: 2, compiles: true},
 	{name: peak, group: scoreGroup, command: lsat("peak")},
 
 	{name: lsatRerank, group: rerankGroup, command: lsat("rerank"), prompts: rerankLists, adapters: 1, compiles: true},
-	{name: llamaRerank, group: rerankGroup, command: llamaPeer("rerank"), prompts: rerankLists, adapters: 1, llama: true},
+	{name: llamaRerank, group: rerankGroup, command: llamaPeer("rerank"), prompts: rerankLists, adapters: 1, llama: true, only: device.XLACPU},
 
 	{name: lsatStart, group: startGroup, command: lsat("train"), prompts: tallrecTrain},
 	{name: peftStart, group: startGroup, command: torchPeer("train"), prompts: tallrecTrain, torch: true},
 }
 
-func ofGroup(group string) []contestant {
+// ofGroup lists a group's contestants on a device.
+func ofGroup(group, device string) []contestant {
 	var out []contestant
 	for _, c := range contestants {
-		if c.group == group {
+		if c.group == group && (c.only == "" || c.only == device) {
 			out = append(out, c)
 		}
 	}
@@ -116,7 +125,7 @@ func (b *bench) load(c contestant, adapters []string, compile bool) (*worker, an
 	if c.torch {
 		model = b.torchModel()
 	}
-	r := request{Op: "load", Model: model, DType: b.state.DType, Threads: b.state.Threads, Adapters: adapters, Compile: compile}
+	r := request{Op: "load", Model: model, Device: b.state.Device, DType: b.state.DType, Threads: b.state.Threads, Adapters: adapters, Compile: compile}
 	if c.prompts != "" {
 		r.Prompts = b.promptsPath(c.prompts)
 	}

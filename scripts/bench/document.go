@@ -32,19 +32,27 @@ func document(s *state) (string, error) {
 	p("| | |\n| --- | --- |")
 	p("| processor | %s, %d cores, %s |", orDash(s.Machine.CPU), s.Machine.Cores, orDash(strings.Join(s.Machine.Sets, " ")))
 	p("| memory | %s |", orDash(s.Machine.Memory))
-	p("| model | %s, the same weights for all; computed in %s (llama.cpp: Q4 as stored) on %d threads |", s.Model, s.DType, s.Threads)
+	where := fmt.Sprintf("(llama.cpp: Q4 as stored) on %d threads", s.Threads)
+	if s.Machine.GPU != "" {
+		p("| GPU | %s |", s.Machine.GPU)
+		where = "on the GPU"
+	}
+	p("| model | %s, the same weights for all; computed in %s %s |", s.Model, s.DType, where)
 	p("| samples | %s, period %d of 0-%d of the newest %d; the AUC on period %d |", s.Data, trained, periods-1, newest, trained+1)
 	for _, v := range versions(s) {
 		p("| | %s |", v)
 	}
 	if peak := s.series(scoreGroup, peak, func(m measurement) float64 { return m.GFLOPS }); len(peak) > 0 {
-		p("| peak | %.0f GFLOPS: square products of 1024 or 2048 through XLA, %s, median of %d |", quantile(peak, .5), s.DType, len(peak))
+		p("| peak | %.0f GFLOPS: the better of two sizes of square products through XLA, %s, median of %d |", quantile(peak, .5), s.DType, len(peak))
 	}
 	p("\n## The table\n")
 	p("A figure is lsat's over the peer's, paired by round: the geometric mean with its 95%% interval (Student, of the logarithms). Where the interval")
 	p("holds the target, the answer is marked with ~.\n")
 	p("| row | work | beside | to reach | figure [95%%] | rounds | reached |\n| --- | --- | --- | --- | --- | --- | --- |")
 	for _, r := range table {
+		if !r.on(s.Device) {
+			continue
+		}
 		if err := rowLines(p, s, r); err != nil {
 			return "", err
 		}

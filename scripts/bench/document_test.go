@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"lsat/device"
 )
 
 var update = flag.Bool("update", false, "write testdata/document.md anew")
@@ -14,7 +16,7 @@ func madeUp() *state {
 	s := newState("", "key")
 	s.Command, s.Commit, s.Date = "make bench", "abc1234", "2026-01-02"
 	s.Machine = machine{CPU: "A processor", Cores: 2, Sets: []string{"avx2"}, Memory: "8 GB"}
-	s.Data, s.Model, s.DType, s.Threads = "ML-1M", "tiny (0123456789ab)", "bf16", 2
+	s.Data, s.Model, s.Device, s.DType, s.Threads = "ML-1M", "tiny (0123456789ab)", device.XLACPU, "bf16", 2
 	s.Versions = map[string]string{"lsat": "xla:cpu", peftTrain: "torch 2", transformers: "torch 2", llamaScore: "llama.cpp 1"}
 	rates := func(group, name string, list ...float64) {
 		for i, v := range list {

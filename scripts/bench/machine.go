@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -14,6 +16,8 @@ type machine struct {
 	Sets   []string `json:"instruction_sets"`
 	Memory string   `json:"memory"`
 	OS     string   `json:"os"`
+	// GPU is what all compute on, where they do; with its driver.
+	GPU string `json:"gpu,omitempty"`
 }
 
 // telling are the instruction sets that decide how fast a processor multiplies matrices.
@@ -30,6 +34,15 @@ func thisMachine() machine {
 		m.Memory = strings.Join(strings.Fields(field(string(text), "MemTotal")), " ")
 	}
 	return m
+}
+
+// gpu names the machine's GPUs as the driver does; empty where it cannot be asked.
+func gpu(ctx context.Context) string {
+	out, err := exec.CommandContext(ctx, "nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader").Output()
+	if err != nil {
+		return ""
+	}
+	return strings.Join(strings.FieldsFunc(string(out), func(r rune) bool { return r == '\n' }), "; ")
 }
 
 func readCPU(text string) (model string, sets []string) {

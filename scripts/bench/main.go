@@ -36,6 +36,7 @@ type options struct {
 	only              string
 	out, doc          string
 	python, server    string
+	device            string
 	model             string
 	peers             string
 	stopAfter         time.Duration
@@ -84,6 +85,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.StringVar(&o.doc, "doc", "docs/BENCHMARKS.md", "the document to write")
 	f.StringVar(&o.python, "python", ".venv/bench/bin/python", "Python that has the peers")
 	f.StringVar(&o.server, "server", ".venv/bench/llama.cpp/build/bin/llama-server", "llama.cpp's server")
+	f.StringVar(&o.device, "device", device.Auto, "what all compute on: auto, xla:cpu or xla:cuda, where llama.cpp is left out and vLLM measured")
 	f.StringVar(&o.model, "model", "", "directory of another model, in safetensors, to measure with: llama.cpp is left out then (default: the catalogue's "+backboneName+")")
 	f.StringVar(&o.peers, "peers", "scripts/bench/peers", "directory of the peers' workers")
 	f.BoolVar(&o.compile, "compile", false, "try torch.compile for PyTorch's side, and use it where it helps: minutes for each process that compiles")
@@ -211,11 +213,14 @@ func (b *bench) prepare(ctx context.Context, args []string) error {
 	s.Command = strings.TrimSpace("make bench " + strings.Join(args, " "))
 	s.Date = time.Now().UTC().Format(time.DateOnly)
 	s.Commit = commit(ctx)
-	_, on, _, err := device.Open(device.Auto)
+	_, on, _, err := device.Open(b.options.device)
 	if err != nil {
 		return err
 	}
-	s.DType = device.DType(on)
+	s.Device, s.DType = on, device.DType(on)
+	if on == device.XLACUDA {
+		s.Machine.GPU = gpu(ctx)
+	}
 	s.Versions["lsat"] = on
 	if err := writePrompts(filepath.Join(b.options.out, "prompts"), stream, m.Tokenizer); err != nil {
 		return err
@@ -242,7 +247,7 @@ func keyOf(o options, data, model string) (string, error) {
 	}
 	_, noPython := os.Stat(o.python)
 	_, noServer := os.Stat(o.server)
-	sum := sha256.Sum256(fmt.Appendf(nil, "%x %s %s %s %v %t %t", sha256.Sum256(text), thisMachine().CPU, data, model, o.seconds, noPython == nil, noServer == nil))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%x %s %s %s %s %v %t %t", sha256.Sum256(text), thisMachine().CPU, o.device, data, model, o.seconds, noPython == nil, noServer == nil))
 	return hex.EncodeToString(sum[:]), nil
 }
 

@@ -17,6 +17,7 @@ type request struct {
 	Op string `json:"op"`
 	// load
 	Model    string   `json:"model,omitempty"`
+	Device   string   `json:"device,omitempty"` // as package device names them
 	DType    string   `json:"dtype,omitempty"`
 	Threads  int      `json:"threads,omitempty"`
 	Prompts  string   `json:"prompts,omitempty"`

@@ -25,7 +25,7 @@ func (b *bench) runGroup(ctx context.Context, group string) error {
 	if group == startGroup {
 		return b.runStarts(ctx)
 	}
-	list := ofGroup(group)
+	list := ofGroup(group, b.state.Device)
 	if err := b.sweepAll(ctx, list); err != nil {
 		return err
 	}
@@ -223,7 +223,7 @@ func furthest(a, c []float64) (float64, error) {
 
 // runStarts measures processes from their start to the end of their first training step.
 func (b *bench) runStarts(ctx context.Context) error {
-	list := ofGroup(startGroup)
+	list := ofGroup(startGroup, b.state.Device)
 	picked := pickSamples(b.files[tallrecTrain].Sequences, 0, chunk)
 	for len(b.state.Rounds[startGroup]) < b.options.rounds {
 		n := len(b.state.Rounds[startGroup])

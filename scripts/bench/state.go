@@ -63,6 +63,7 @@ type state struct {
 	Machine  machine            `json:"machine"`
 	Data     string             `json:"data"`
 	Model    string             `json:"model"`
+	Device   string             `json:"device"`
 	DType    string             `json:"dtype"`
 	Threads  int                `json:"threads"`
 	Versions map[string]string  `json:"versions"`

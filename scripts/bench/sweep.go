@@ -3,10 +3,17 @@ package main
 import (
 	"context"
 	"math"
+
+	"lsat/device"
 )
 
-// batchSizes are what the sweep tries, until it gets slower.
-var batchSizes = []int{1, 2, 4, 8, 16}
+// sweepSizes are the batch sizes that the sweep tries on a device, until it gets slower, and how many samples it times each on.
+func sweepSizes(on string) (sizes []int, samples int) {
+	if on == device.XLACUDA {
+		return []int{16, 32, 64, 128, 256, 512}, 512
+	}
+	return []int{1, 2, 4, 8, 16}, chunk
+}
 
 // slower is by how much a batch size must be slower than the best one for the sweep to end there.
 const slower = 1.1
@@ -51,14 +58,15 @@ func (b *bench) sweepAll(ctx context.Context, list []contestant) error {
 	return nil
 }
 
-// sweep times one chunk of samples in growing batches, in a process that is not measured afterwards: its memory would tell of the sweep.
+// sweep times the same samples in growing batches, in a process that is not measured afterwards: its memory would tell of the sweep.
 func (b *bench) sweep(c contestant) (sweep, error) {
 	w, _, err := b.load(c, nil, false)
 	if err != nil {
 		return sweep{}, err
 	}
 	defer w.close()
-	picked := pickSamples(b.files[c.prompts].Sequences, apartRound, chunk)
+	sizes, samples := sweepSizes(b.state.Device)
+	picked := pickSamples(b.files[c.prompts].Sequences, apartRound, samples)
 	s := sweep{Tried: map[int]float64{}}
 	if _, err := w.ask(request{Op: "run", Indices: picked[:2], Batch: 2}); err != nil {
 		return sweep{}, err
@@ -67,7 +75,7 @@ func (b *bench) sweep(c contestant) (sweep, error) {
 		a, err := w.ask(request{Op: "run", Indices: picked, Batch: size})
 		return float64(len(picked)) / a.Seconds, err
 	}
-	for _, size := range batchSizes {
+	for _, size := range sizes {
 		rate, err := timed(size)
 		if err == nil && rate*slower < s.Tried[s.Best] { // it would end the search: not by one hiccup of the machine
 			var again float64
@@ -87,14 +95,15 @@ func (b *bench) sweep(c contestant) (sweep, error) {
 	return s, nil
 }
 
-// compiled times the chunk that sweep times, with the model compiled by torch. What is compiled on first use is compiled before.
+// compiled times the samples that sweep times, with the model compiled by torch. What is compiled on first use is compiled before.
 func (b *bench) compiled(c contestant, batch int) (rate float64, err error) {
 	w, _, err := b.load(c, nil, true)
 	if err != nil {
 		return 0, err
 	}
 	defer w.close()
-	picked := pickSamples(b.files[c.prompts].Sequences, apartRound, chunk)
+	_, samples := sweepSizes(b.state.Device)
+	picked := pickSamples(b.files[c.prompts].Sequences, apartRound, samples)
 	var a answer
 	for range 3 { // one length, then any length, then no more to compile
 		if a, err = w.ask(request{Op: "run", Indices: picked, Batch: batch}); err != nil {

@@ -26,6 +26,7 @@ import (
 type lsatWorker struct {
 	kind     string // train, score, rerank or peak
 	backend  compute.Backend
+	device   string
 	dtype    string
 	engine   *engine.Engine
 	adapters []*adapter.Adapter
@@ -80,11 +81,11 @@ func (w *lsatWorker) do(ctx context.Context, r request) (answer, error) {
 }
 
 func (w *lsatWorker) load(ctx context.Context, r request) error {
-	b, _, _, err := device.Open(device.Auto)
+	b, on, _, err := device.Open(r.Device)
 	if err != nil {
 		return err
 	}
-	w.backend, w.dtype = b, r.DType
+	w.backend, w.dtype, w.device = b, r.DType, on
 	if w.kind == "peak" {
 		return nil
 	}
@@ -124,7 +125,11 @@ func (w *lsatWorker) peak(ctx context.Context) (answer, error) {
 		dtype = dtypes.BFloat16
 	}
 	var best float64
-	for _, n := range []int{1024, 2048} {
+	sizes := []int{1024, 2048}
+	if w.device == device.XLACUDA {
+		sizes = []int{4096, 8192}
+	}
+	for _, n := range sizes {
 		v, err := device.Speed(ctx, w.backend, dtype, n, time.Second)
 		if err != nil {
 			return answer{}, err

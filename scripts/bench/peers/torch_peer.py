@@ -18,8 +18,9 @@ import wire
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, get_linear_schedule_with_warmup
 
-# Transformers asks this of CUDA in every forward pass. The index's torch is built with CUDA, of which cpu_torch.py leaves nothing to ask.
-torch.cuda.is_current_stream_capturing = lambda: False
+if not torch.cuda.is_available():
+    # Transformers asks this of CUDA in every forward pass. The index's torch is built with CUDA, of which cpu_torch.py leaves nothing to ask.
+    torch.cuda.is_current_stream_capturing = lambda: False
 
 
 class Peer:
@@ -31,7 +32,8 @@ class Peer:
         torch.set_num_threads(request["threads"])
         torch.manual_seed(1)
         dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[request["dtype"]]
-        model = AutoModelForCausalLM.from_pretrained(request["model"], dtype=dtype, attn_implementation="sdpa", local_files_only=True)
+        self.device = torch.device("cuda" if request.get("device") == "xla:cuda" else "cpu")
+        model = AutoModelForCausalLM.from_pretrained(request["model"], dtype=dtype, attn_implementation="sdpa", local_files_only=True).to(self.device)
         model.config.use_cache = False
         self.answers, self.sequences = wire.sequences(request["prompts"])
         self.eos = model.config.eos_token_id
@@ -68,11 +70,11 @@ class Peer:
                 ids[row, : len(tokens)] = torch.tensor(tokens)
             last = torch.tensor([self.sequences[i]["Targets"][0]["Position"] for i in members])
             labels = torch.tensor([float(self.sequences[i]["Targets"][0]["Label"]) for i in members])
-            yield members, ids, last, labels
+            yield members, ids.to(self.device), last.to(self.device), labels.to(self.device)
 
     def log_odds(self, ids, last):
         hidden = self.inner(input_ids=ids, use_cache=False).last_hidden_state
-        return hidden[torch.arange(len(last)), last].float() @ self.direction
+        return hidden[torch.arange(len(last), device=self.device), last].float() @ self.direction
 
     def run(self, request):
         start = time.perf_counter()
@@ -81,9 +83,9 @@ class Peer:
         if self.kind == "score":
             odds = dict.fromkeys(indices)
             with torch.inference_mode():
-                for members, ids, last, _ in self.batches(indices, size):
-                    for i, v in zip(members, self.log_odds(ids, last).tolist()):
-                        odds[i] = v
+                batches = [(members, self.log_odds(ids, last)) for members, ids, last, _ in self.batches(indices, size)]
+            for members, values in batches:  # only now, so that a GPU is never waited for before it has all its work
+                odds.update(zip(members, values.tolist()))
             answer["log_odds"] = [odds[i] for i in indices]
         elif self.kind == "train":
             answer["loss"] = self.step(indices, size)
@@ -99,9 +101,9 @@ class Peer:
             odds = self.log_odds(ids, last)
             loss = torch.nn.functional.binary_cross_entropy_with_logits(odds, labels, reduction="sum") / len(indices)
             loss.backward()
-            total += float(loss.detach())
+            total += loss.detach()
         self.finish_step()
-        return total
+        return float(total)
 
     def published_step(self, indices, size):
         """One optimizer step as the released code makes it: random order, padding to the batch's longest (a multiple of 8), the whole head, the
@@ -115,14 +117,14 @@ class Peer:
                 word = self.answers["Yes" if s["Targets"][0]["Label"] else "No"]
                 rows.append(s["Tokens"] + [word, self.eos])
             width = (max(map(len, rows)) + 7) // 8 * 8
-            ids = torch.tensor([r + [0] * (width - len(r)) for r in rows])
-            labels = torch.tensor([r + [-100] * (width - len(r)) for r in rows])
-            mask = torch.tensor([[1] * len(r) + [0] * (width - len(r)) for r in rows])
+            ids = torch.tensor([r + [0] * (width - len(r)) for r in rows], device=self.device)
+            labels = torch.tensor([r + [-100] * (width - len(r)) for r in rows], device=self.device)
+            mask = torch.tensor([[1] * len(r) + [0] * (width - len(r)) for r in rows], device=self.device)
             loss = self.causal(input_ids=ids, attention_mask=mask, labels=labels, use_cache=False).loss * len(rows) / len(order)
             loss.backward()
-            total += float(loss.detach())
+            total += loss.detach()
         self.finish_step()
-        return total
+        return float(total)
 
     def finish_step(self):
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)

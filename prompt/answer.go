@@ -30,20 +30,20 @@ func suffix(tok Tokenizer, context, text string) ([]int32, bool) {
 	return whole[len(head):], true
 }
 
-// answers looks up the tokens that two answer words begin with after a context.
-func answers(tok Tokenizer, context, yes, no string) (Answers, error) {
-	var first [2]int32
+// answers looks up the tokens by which two answer words differ first after a context, and lead, what both begin with: some tokenizers make a
+// token of the space before a word. The question ends with lead, so that the next token tells.
+func answers(tok Tokenizer, context, yes, no string) (lead []int32, a Answers, err error) {
+	var ids [2][]int32
 	for k, word := range []string{yes, no} {
-		ids, _ := continuation(tok, context, word)
-		if len(ids) == 0 {
-			return Answers{}, fmt.Errorf("prompt: the answer word %q has no tokens", word)
+		if ids[k], _ = continuation(tok, context, word); len(ids[k]) == 0 {
+			return nil, a, fmt.Errorf("prompt: the answer word %q has no tokens", word)
 		}
-		first[k] = ids[0]
 	}
-	if first[0] == first[1] {
-		return Answers{}, fmt.Errorf("prompt: answers %q and %q: %w (%d %q)", yes, no, ErrSameAnswer, first[0], tok.Decode(first[:1]))
+	n := common(ids[0], ids[1])
+	if n == min(len(ids[0]), len(ids[1])) {
+		return nil, a, fmt.Errorf("prompt: answers %q and %q: %w (%v %q)", yes, no, ErrSameAnswer, ids[0][:n], tok.Decode(ids[0][:n]))
 	}
-	return Answers{Yes: first[0], No: first[1]}, nil
+	return ids[0][:n], Answers{Yes: ids[0][n], No: ids[1][n]}, nil
 }
 
 // withBOS starts a sequence: the beginning-of-sequence token if the model wants one, then the ids.
@@ -73,7 +73,7 @@ func (t trusting) Encode(text string) []int32 { return t.special.EncodeSpecial(t
 // one (also where the text already starts with it), with the names of special tokens inside the text standing for those tokens (where
 // the tokenizer has a method EncodeSpecial).
 //
-// The answers are the first tokens with which yes and no continue the prompt. Where the prompt's last token would be another one
+// The answers are the first tokens in which yes and no, continuing the prompt, differ; tokens that both begin with end the sequence. Where the prompt's last token would be another one
 // with the word behind it (a prompt that ends in a space, say), the words are encoded as they stand after a line break.
 func Line(tok Tokenizer, prompt, yes, no string) (Sequence, Answers, error) {
 	if tok == nil {
@@ -86,9 +86,10 @@ func Line(tok Tokenizer, prompt, yes, no string) (Sequence, Answers, error) {
 	if len(ids) == 0 {
 		return Sequence{}, Answers{}, errors.New("prompt: an empty prompt has no token to read an answer at")
 	}
-	ans, err := answers(tok, prompt, yes, no)
+	lead, ans, err := answers(tok, prompt, yes, no)
 	if err != nil {
 		return Sequence{}, Answers{}, err
 	}
+	ids = append(ids, lead...)
 	return Sequence{Tokens: ids, Targets: []Target{{Position: int32(len(ids) - 1)}}}, ans, nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"lsat/period"
 )
 
 func TestConfigIsChecked(t *testing.T) {
@@ -36,8 +38,8 @@ func TestConfigIsChecked(t *testing.T) {
 		t.Error("a nil tokenizer was taken")
 	}
 	for _, template := range []string{TallRec, Stream} {
-		if _, err := New(Config{Template: template, Yes: "the best", No: "the worst"}, &wordTokenizer{}); !errors.Is(err, ErrSameAnswer) {
-			t.Errorf("%s: answers with the same first token: got %v, want ErrSameAnswer", template, err)
+		if _, err := New(Config{Template: template, Yes: "the best", No: "the best film"}, &wordTokenizer{}); !errors.Is(err, ErrSameAnswer) {
+			t.Errorf("%s: an answer that begins the other: got %v, want ErrSameAnswer", template, err)
 		}
 	}
 }
@@ -73,3 +75,30 @@ func TestHashCoversEverything(t *testing.T) {
 type otherTokenizer struct{ *wordTokenizer }
 
 func (otherTokenizer) Hash() string { return "others" }
+
+// What both answer words begin with ends the question, and the answers are the tokens after it.
+func TestAnswersThatBeginAlikeAreToldApartLater(t *testing.T) {
+	for _, template := range []string{TallRec, Stream} {
+		tok := &wordTokenizer{}
+		s := makeStream(t, films, 1, fourThenOne, period.Options{History: 2, Count: 1})
+		tpl := must(t, Config{Template: template, Yes: "the best", No: "the worst"}, tok)
+		if a := tpl.Answers(); tok.Decode([]int32{a.Yes, a.No}) != " best worst" {
+			t.Errorf("%s: answers %q", template, tok.Decode([]int32{a.Yes, a.No}))
+		}
+		seqs, err := tpl.Sequences(s, all(s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range seqs {
+			for k, target := range q.Targets {
+				if at := tok.Decode(q.Tokens[target.Position : target.Position+1]); strings.TrimSpace(at) != "the" {
+					t.Errorf("%s: target %d is read at %q", template, k, at)
+				}
+			}
+		}
+	}
+	q, a, err := Line(&wordTokenizer{}, "Good?", " the best", " the worst")
+	if err != nil || len(q.Tokens) != 3 || q.Targets[0].Position != 2 || a.Yes == a.No {
+		t.Errorf("a line: %+v, answers %v (%v)", q, a, err)
+	}
+}

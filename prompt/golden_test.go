@@ -72,6 +72,8 @@ func TestStreamText(t *testing.T) {
 			"<s>Does the user like the movie? Heat (1995): No Casablanca (1942): Yes Fargo (1996):"}},
 		{"other words", Config{Header: "{noun}s, {yes} or {no}:", Item: "\n{title} - would {verb}? {label}.", Noun: "Wine", Verb: "enjoy", Yes: "Good", No: "Bad"}, []int{0, 1},
 			[]string{"<s>Wines, Good or Bad:\nToy Story (1995) - would enjoy? Bad.\nThe Matrix (1999) - would enjoy? Good.\nHeat (1995) - would enjoy? Bad.\nCasablanca (1942) - would enjoy?"}},
+		{"answer words that begin alike", Config{Yes: "the best", No: "the worst", Title: NaturalNoYear}, []int{0, 1, 2}, []string{
+			"<s>Does the user like the movie? Toy Story: the worst The Matrix: the best Heat: the worst Casablanca: the best Fargo: the"}},
 		{"a window shorter than the history", Config{Window: ptr(1), Title: NaturalNoYear}, []int{2}, []string{
 			"<s>Does the user like the movie? Casablanca: Yes Fargo:"}},
 	} {

@@ -137,7 +137,7 @@ func (t *streaming) tell(ask string) (before, context string) {
 	titled := anchor + t.cfg.Untitled + before
 	t.told = newTitleCache(func(text string) []int32 {
 		ids, _ := continuation(t.tok, titled, lead+text+end)
-		return ids
+		return append(ids, t.lead...)
 	})
 	return before, titled + lead + t.cfg.popularityText(tally{}) + end
 }

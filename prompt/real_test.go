@@ -88,7 +88,7 @@ func TestLine(t *testing.T) {
 		t.Errorf("Llama: got %v, answers %v (%v); want <s> first and the answers 8241 and 3782", q.Tokens, ans, err)
 	}
 	if _, _, err = Line(smol, "Good?", " Yes", " Yes, but"); !errors.Is(err, ErrSameAnswer) {
-		t.Errorf("the same first token: got %v", err)
+		t.Errorf("an answer that begins the other: got %v", err)
 	}
 	if _, _, err = Line(smol, "", "Yes", "No"); err == nil {
 		t.Error("an empty prompt without a beginning-of-sequence token was taken")

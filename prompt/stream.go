@@ -22,7 +22,9 @@ type streaming struct {
 	// told are the ids of what is said of an item's popularity, by its text, up to the label; questions then end before it.
 	told   *titleCache[[]int32]
 	counts popularities
-	// labels are the ids of a label and of what stands between it and the next item: [0] is No, [1] is Yes.
+	// lead ends every question: see answers.
+	lead []int32
+	// labels are the ids of a label, from the first that tells, and of what stands between it and the next item: [0] is No, [1] is Yes.
 	labels  [2][]int32
 	answers Answers
 }
@@ -45,20 +47,24 @@ func newStream(cfg Config, tok Tokenizer) (Template, error) {
 	// A question's context is what stands before it in a sequence: a label and what follows that.
 	t.questions = newTitleCache(func(title string) []int32 {
 		ids, _ := continuation(tok, anchor+cfg.Yes+after, before+cfg.titleForm(title)+bare)
-		return ids
+		if cfg.Popularity {
+			return ids
+		}
+		return append(ids, t.lead...)
 	})
-	for k, word := range []string{cfg.No, cfg.Yes} {
-		t.labels[k], _ = continuation(tok, context, space+word+after)
-	}
-	ans, err := answers(tok, context, space+cfg.Yes, space+cfg.No)
-	if err != nil {
+	var err error
+	if t.lead, t.answers, err = answers(tok, context, space+cfg.Yes, space+cfg.No); err != nil {
 		return nil, err
 	}
-	if t.labels[1][0] != ans.Yes || t.labels[0][0] != ans.No {
-		return nil, fmt.Errorf("prompt: item: %q: what follows {label} changes the tokens of the answer words %q and %q",
-			cfg.Item, cfg.Yes, cfg.No)
+	for k, word := range []string{cfg.No, cfg.Yes} {
+		ids, _ := continuation(tok, context, space+word+after)
+		n := len(t.lead)
+		if first := []int32{t.answers.No, t.answers.Yes}[k]; common(ids, t.lead) < n || len(ids) == n || ids[n] != first {
+			return nil, fmt.Errorf("prompt: item: %q: what follows {label} changes the tokens of the answer words %q and %q",
+				cfg.Item, cfg.Yes, cfg.No)
+		}
+		t.labels[k] = ids[n:]
 	}
-	t.answers = ans
 	return t, nil
 }
 

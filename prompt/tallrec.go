@@ -10,10 +10,11 @@ import (
 
 // tallRec is the paper's template. A sequence is the beginning-of-sequence token, where the model wants one, and the prompt's
 // text encoded in one piece, exactly as the released code encodes it; no end-of-sequence token. The answer is read at the last
-// token, the one the answer word would follow.
+// token, the one that the first token telling the answer words apart would follow.
 type tallRec struct {
 	cfg     Config
 	tok     Tokenizer
+	lead    []int32 // what prompts end with: see answers
 	answers Answers
 	titles  *titleCache[string]
 	counts  popularities
@@ -23,11 +24,10 @@ type tallRec struct {
 func newTallRec(cfg Config, tok Tokenizer) (Template, error) {
 	t := &tallRec{cfg: cfg, tok: tok}
 	t.titles = newTitleCache(cfg.titleForm)
-	ans, err := answers(tok, t.render(nil, nil, cfg.Untitled, ""), cfg.Yes, cfg.No)
-	if err != nil {
+	var err error
+	if t.lead, t.answers, err = answers(tok, t.render(nil, nil, cfg.Untitled, ""), cfg.Yes, cfg.No); err != nil {
 		return nil, err
 	}
-	t.answers = ans
 	// Where the constant words end depends on how what follows them is cut into tokens: a few very different titles tell.
 	t.header = withBOS(tok, tok.Encode(t.render(nil, nil, cfg.Untitled, "")))
 	for _, title := range []string{"A", "1", " z", "(", "'", "\u00e9"} {
@@ -139,7 +139,7 @@ func (t *tallRec) tokens(stream *period.Stream, i int) ([]int32, error) {
 				disliked = append(disliked, title)
 			}
 		}
-		ids := withBOS(t.tok, t.tok.Encode(t.render(liked, disliked, target, told)))
+		ids := append(withBOS(t.tok, t.tok.Encode(t.render(liked, disliked, target, told))), t.lead...)
 		if len(ids) <= t.cfg.MaxTokens {
 			return ids, nil
 		}

@@ -27,8 +27,8 @@ type Template interface {
 var (
 	// ErrTooLong says that a single target does not fit into MaxTokens even without any history.
 	ErrTooLong = errors.New("prompt too long")
-	// ErrSameAnswer says that the two answer words begin with the same token, so that no score can tell them apart.
-	ErrSameAnswer = errors.New("both answer words begin with the same token")
+	// ErrSameAnswer says that one answer word's tokens begin the other's, so that no token tells them apart.
+	ErrSameAnswer = errors.New("one answer word is the beginning of the other")
 )
 
 // layoutVersion changes whenever the same Config would give other tokens than before, so that stored adapters trained on the old

@@ -38,7 +38,7 @@ func openXLA(d Device) (compute.Backend, error) {
 const flagsEnv = "XLA_FLAGS"
 
 // cudaFlags leave matrix products to cuBLAS by its own rules. What XLA does otherwise, a search among kernels of Triton's for each product of
-// each program, takes eight times as long to compile, and without the search Triton's run at a fifth of the speed (docs/PERFORMANCE.md).
+// each program, takes eight times as long to compile, and without the search Triton's run at a quarter of the speed (docs/PERFORMANCE.md).
 var cudaFlags = []string{"--xla_gpu_enable_triton_gemm=false", "--xla_gpu_autotune_level=0"}
 
 // withFlags adds to XLA's options those that the user has not set one way or the other.

@@ -28,12 +28,22 @@ type outcome struct {
 	test     []float64
 }
 
-func scoreName(seed uint64, s step, part string) string {
-	return fmt.Sprintf("score/%d/%s/D%d/%s", seed, s.strategy.Name(), s.update, part)
+// scoreName is the planned name of scoring a list under an adapter: steps that want the same share it.
+func scoreName(seed uint64, adapter string, list *sampleList) string {
+	if adapter == bareKey {
+		return bareName(list)
+	}
+	return fmt.Sprintf("score/%d/%s/%s", seed, adapter, list.name)
 }
 
-// pastPart names the scores of a period that is over.
-func pastPart(p strategy.Served) string { return fmt.Sprintf("past/D%d", p.Test) }
+// fusedName is the planned name of one adapter made of two, by a weight or by the one that is going to be chosen.
+func fusedName(kind strategy.Kind, weight, long, short string) string {
+	return fmt.Sprintf("%s %s of %s and %s", kind, weight, long, short)
+}
+
+const chosen = "chosen"
+
+func weightText(w float64) string { return strconv.FormatFloat(w, 'g', -1, 64) }
 
 // outcome trains what a step needs, chooses the weight on the validation part of the update's period or on periods that are over, and scores the test period. No
 // test sample takes part in any choice.
@@ -48,7 +58,7 @@ func (x *executor) outcome(ctx context.Context, s step, seed uint64) (outcome, e
 	}
 	switch s.combo.Kind {
 	case strategy.Bare:
-		return x.single(ctx, s, seed, kept{key: bareKey}, o)
+		return x.single(ctx, s, seed, kept{name: bareKey, key: bareKey}, o)
 	case strategy.Single:
 		return x.single(ctx, s, seed, parts[0], o)
 	case strategy.Ensemble:
@@ -72,8 +82,8 @@ func (x *executor) adapters(ctx context.Context, jobs []*strategy.Job, seed uint
 }
 
 // on scores one part of the stream under one adapter, on top of the prior where that is how it was trained.
-func (x *executor) on(ctx context.Context, s step, seed uint64, part string, k kept, list *sampleList) ([]float64, error) {
-	odds, err := x.adapterOdds(ctx, s, seed, part, k, list)
+func (x *executor) on(ctx context.Context, s step, seed uint64, k kept, list *sampleList) ([]float64, error) {
+	odds, err := x.adapterOdds(ctx, s, seed, k, list)
 	if err != nil || !k.onPrior {
 		return odds, err
 	}
@@ -85,9 +95,9 @@ func (x *executor) on(ctx context.Context, s step, seed uint64, part string, k k
 }
 
 // adapterOdds are an adapter's own log-odds; of one that serves on top of the prior, by how much they are above the bare backbone's.
-func (x *executor) adapterOdds(ctx context.Context, s step, seed uint64, part string, k kept, list *sampleList) ([]float64, error) {
+func (x *executor) adapterOdds(ctx context.Context, s step, seed uint64, k kept, list *sampleList) ([]float64, error) {
 	task := fmt.Sprintf("scoring %s with %s%s", list.name, s.strategy.Name(), x.seedText(seed))
-	odds, err := x.scores(ctx, scoreName(seed, s, part), task, k.key, k.adapter, list)
+	odds, err := x.scores(ctx, scoreName(seed, k.name, list), task, k.key, k.adapter, list)
 	if err != nil || !k.onPrior {
 		return odds, err
 	}
@@ -104,14 +114,14 @@ func (x *executor) adapterOdds(ctx context.Context, s step, seed uint64, part st
 
 func (x *executor) single(ctx context.Context, s step, seed uint64, k kept, o outcome) (outcome, error) {
 	valid := x.lists.valid(s.combo.Valid)
-	v, err := x.on(ctx, s, seed, "valid", k, valid)
+	v, err := x.on(ctx, s, seed, k, valid)
 	if err != nil {
 		return o, err
 	}
 	if o.validAUC, err = x.auc(v, valid); err != nil {
 		return o, err
 	}
-	o.test, err = x.on(ctx, s, seed, "test", k, x.lists.test(s.test()))
+	o.test, err = x.on(ctx, s, seed, k, x.lists.test(s.test()))
 	return o, err
 }
 
@@ -124,17 +134,17 @@ func (x *executor) auc(odds []float64, list *sampleList) (float64, error) {
 }
 
 // both scores one part of the stream under either adapter.
-func (x *executor) both(ctx context.Context, s step, seed uint64, part string, long, short kept, list *sampleList) (l, sh []float64, err error) {
-	if l, err = x.on(ctx, s, seed, part+"/long", long, list); err != nil {
+func (x *executor) both(ctx context.Context, s step, seed uint64, long, short kept, list *sampleList) (l, sh []float64, err error) {
+	if l, err = x.on(ctx, s, seed, long, list); err != nil {
 		return nil, nil, err
 	}
-	sh, err = x.on(ctx, s, seed, part+"/short", short, list)
+	sh, err = x.on(ctx, s, seed, short, list)
 	return l, sh, err
 }
 
 func (x *executor) ensemble(ctx context.Context, s step, seed uint64, long, short kept, o outcome) (outcome, error) {
 	valid, test := x.lists.valid(s.combo.Valid), x.lists.test(s.test())
-	l, sh, err := x.both(ctx, s, seed, "valid", long, short, valid)
+	l, sh, err := x.both(ctx, s, seed, long, short, valid)
 	if err != nil {
 		return o, err
 	}
@@ -148,7 +158,7 @@ func (x *executor) ensemble(ctx context.Context, s step, seed uint64, long, shor
 	if err := x.choose(&o, validAUC, criterion); err != nil {
 		return o, err
 	}
-	if l, sh, err = x.both(ctx, s, seed, "test", long, short, test); err != nil {
+	if l, sh, err = x.both(ctx, s, seed, long, short, test); err != nil {
 		return o, err
 	}
 	if o.test, err = metric.MixProbabilities(o.weight, l, sh); err != nil {
@@ -181,7 +191,7 @@ func (x *executor) servedAUC(ctx context.Context, s step, seed uint64) (func(w f
 			return nil, err
 		}
 		o := &served[n]
-		if o.long, o.short, err = x.both(ctx, s, seed, pastPart(p), parts[0], parts[1], x.lists.test(p.Test)); err != nil {
+		if o.long, o.short, err = x.both(ctx, s, seed, parts[0], parts[1], x.lists.test(p.Test)); err != nil {
 			return nil, err
 		}
 	}
@@ -205,7 +215,7 @@ func (x *executor) fusion(ctx context.Context, s step, seed uint64, long, short 
 		if err != nil {
 			return 0, err
 		}
-		v, err := x.on(ctx, s, seed, fmt.Sprintf("valid/%g", w), k, valid)
+		v, err := x.on(ctx, s, seed, k, valid)
 		if err != nil {
 			return 0, err
 		}
@@ -218,7 +228,8 @@ func (x *executor) fusion(ctx context.Context, s step, seed uint64, long, short 
 	if err != nil {
 		return o, err
 	}
-	o.test, err = x.on(ctx, s, seed, "test", k, x.lists.test(s.test()))
+	k.name = fusedName(s.combo.Kind, chosen, long.name, short.name)
+	o.test, err = x.on(ctx, s, seed, k, x.lists.test(s.test()))
 	return o, err
 }
 
@@ -263,6 +274,6 @@ func fuse(kind strategy.Kind, w float64, long, short kept) (kept, error) {
 	if err != nil {
 		return kept{}, err
 	}
-	sum := sha256.Sum256([]byte(string(kind) + "\n" + strconv.FormatFloat(w, 'g', -1, 64) + "\n" + long.key + "\n" + short.key))
-	return kept{key: hex.EncodeToString(sum[:]), adapter: a, onPrior: long.onPrior}, nil
+	sum := sha256.Sum256([]byte(string(kind) + "\n" + weightText(w) + "\n" + long.key + "\n" + short.key))
+	return kept{name: fusedName(kind, weightText(w), long.name, short.name), key: hex.EncodeToString(sum[:]), adapter: a, onPrior: long.onPrior}, nil
 }

@@ -1,7 +1,6 @@
 package study
 
 import (
-	"fmt"
 	"slices"
 
 	"lsat/strategy"
@@ -10,40 +9,45 @@ import (
 // expectBare plans the scoring of a list without an adapter.
 func (x *executor) expectBare(list *sampleList) { x.meter.expect(bareName(list), float64(list.size)) }
 
-// expectScores plans the scoring of one step. Lists that several steps score under the same adapter are planned for each and credited
-// when they are found done.
+// expectScores plans the scoring of one step. What several steps score alike, the periods that are over above all, is planned once.
 func (x *executor) expectScores(s step, seed uint64) {
-	valid, test := float64(x.lists.valid(s.combo.Valid).size), float64(x.lists.test(s.test()).size)
-	expect := func(part string, work float64) { x.meter.expect(scoreName(seed, s, part), work*x.frozen.cost()) }
-	x.expectFrozen(x.lists.valid(s.combo.Valid))
-	x.expectFrozen(x.lists.test(s.test()))
+	valid, test := x.lists.valid(s.combo.Valid), x.lists.test(s.test())
+	expect := func(adapter string, list *sampleList) {
+		x.meter.expect(scoreName(seed, adapter, list), float64(list.size)*x.frozen.cost())
+	}
+	x.expectFrozen(valid)
+	x.expectFrozen(test)
 	if slices.ContainsFunc(s.combo.Parts, func(j *strategy.Job) bool { return j.OnPrior }) {
-		x.expectBare(x.lists.valid(s.combo.Valid))
-		x.expectBare(x.lists.test(s.test()))
+		x.expectBare(valid)
+		x.expectBare(test)
 		for _, p := range s.combo.Past {
 			x.expectBare(x.lists.test(p.Test))
 		}
 	}
 	switch s.combo.Kind {
-	case strategy.Bare, strategy.Single:
-		expect("valid", valid)
-		expect("test", test)
-	case strategy.Ensemble, strategy.Stack:
-		names := s.combo.Names
-		if s.combo.Kind == strategy.Ensemble {
-			names = []string{"long", "short"}
-		}
-		for _, which := range names {
-			expect("valid/"+which, valid)
+	case strategy.Bare:
+		x.expectBare(valid)
+		x.expectBare(test)
+	case strategy.Single, strategy.Ensemble, strategy.Stack:
+		for k, j := range s.combo.Parts {
+			expect(j.ID(), valid)
 			for _, p := range s.combo.Past {
-				expect(pastPart(p)+"/"+which, float64(x.lists.test(p.Test).size))
+				expect(p.Parts[k].ID(), x.lists.test(p.Test))
 			}
-			expect("test/"+which, test)
+			expect(j.ID(), test)
 		}
 	default:
+		long, short := s.combo.Parts[0].ID(), s.combo.Parts[1].ID()
 		for _, w := range strategy.Weights() {
-			expect(fmt.Sprintf("valid/%g", w), valid)
+			switch w { // as fuse has it
+			case 1:
+				expect(long, valid)
+			case 0:
+				expect(short, valid)
+			default:
+				expect(fusedName(s.combo.Kind, weightText(w), long, short), valid)
+			}
 		}
-		expect("test", test)
+		expect(fusedName(s.combo.Kind, chosen, long, short), test)
 	}
 }

@@ -22,6 +22,8 @@ type TrainFunc func(ctx context.Context, spec train.Spec, runner engine.Runner, 
 
 // kept is the adapter that a job ends with: its own, or after a rollback the one it started from.
 type kept struct {
+	// name is what the plan calls it: its job's ID.
+	name    string
 	key     string
 	adapter *adapter.Adapter
 	// onPrior says that the adapter serves on top of the prior.
@@ -107,10 +109,10 @@ func (x *executor) job(ctx context.Context, j *strategy.Job, seed uint64) (kept,
 	if err != nil {
 		return kept{}, fmt.Errorf("study: %s: %w", title, err)
 	}
-	k := kept{key: key, adapter: r.Adapter, onPrior: j.OnPrior}
+	k := kept{name: j.ID(), key: key, adapter: r.Adapter, onPrior: j.OnPrior}
 	rolledBack := j.Rollback && !(r.ValidAUC > r.InitAUC)
 	if rolledBack {
-		k = from
+		k.key, k.adapter, k.onPrior = from.key, from.adapter, from.onPrior
 	}
 	if err := x.store.job(jobRow{Key: key, Name: j.ID(), Seed: seed, Kept: k.key, Result: *r}); err != nil {
 		return kept{}, err

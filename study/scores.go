@@ -49,7 +49,6 @@ func (x *executor) scores(ctx context.Context, name, task, id string, a *adapter
 	}
 	out := make([]float64, list.size)
 	done, reused := 0, true
-	x.meter.begin(name, task, list.size)
 	for c, part := range chunks(src) {
 		chunk, err := prompt.Read(src, part.Lo, part.Hi)
 		if err == nil {
@@ -86,8 +85,9 @@ func (x *executor) scores(ctx context.Context, name, task, id string, a *adapter
 				k++
 			}
 		}
-		done += n
-		x.meter.progress(done, list.size)
+		if done += n; !reused {
+			x.meter.progress(done, list.size)
+		}
 	}
 	if err := check.end(); err != nil {
 		return nil, fmt.Errorf("study: %s: %w", task, err)

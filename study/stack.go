@@ -39,7 +39,7 @@ func (r stacked) features(row int) []float64 {
 // stack serves the sum of the prior's and the parts' log-odds, with coefficients fitted on what served the periods that are over.
 func (x *executor) stack(ctx context.Context, s step, seed uint64, parts []kept, o outcome) (outcome, error) {
 	valid, test := x.lists.valid(s.combo.Valid), x.lists.test(s.test())
-	validRows, err := x.stackRows(ctx, s, seed, "valid", parts, valid)
+	validRows, err := x.stackRows(ctx, s, seed, parts, valid)
 	if err != nil {
 		return o, err
 	}
@@ -49,7 +49,7 @@ func (x *executor) stack(ctx context.Context, s step, seed uint64, parts []kept,
 		if err != nil {
 			return o, err
 		}
-		rows, err := x.stackRows(ctx, s, seed, pastPart(p), served, x.lists.test(p.Test))
+		rows, err := x.stackRows(ctx, s, seed, served, x.lists.test(p.Test))
 		if err != nil {
 			return o, err
 		}
@@ -63,7 +63,7 @@ func (x *executor) stack(ctx context.Context, s step, seed uint64, parts []kept,
 	if o.validAUC, err = x.auc(m.score(validRows), valid); err != nil {
 		return o, err
 	}
-	rows, err := x.stackRows(ctx, s, seed, "test", parts, test)
+	rows, err := x.stackRows(ctx, s, seed, parts, test)
 	if err != nil {
 		return o, err
 	}
@@ -128,14 +128,14 @@ func (m stackModel) score(rows stacked) []float64 {
 	return rows.sum(m.w)
 }
 
-func (x *executor) stackRows(ctx context.Context, s step, seed uint64, part string, parts []kept, list *sampleList) (stacked, error) {
+func (x *executor) stackRows(ctx context.Context, s step, seed uint64, parts []kept, list *sampleList) (stacked, error) {
 	columns := make([][]float64, 1, 1+len(parts))
 	var err error
 	if columns[0], err = x.priorOdds(ctx, list.samples()); err != nil {
 		return stacked{}, err
 	}
-	for i, k := range parts {
-		odds, err := x.adapterOdds(ctx, s, seed, part+"/"+s.combo.Names[i], k, list)
+	for _, k := range parts {
+		odds, err := x.adapterOdds(ctx, s, seed, k, list)
 		if err != nil {
 			return stacked{}, err
 		}

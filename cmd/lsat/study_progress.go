@@ -26,7 +26,8 @@ func newStudyView(w io.Writer) studyView {
 	return &studyLines{w: w, every: 30 * time.Second, clock: workClock{now: time.Now}}
 }
 
-// workClock tells the time left from the work that really took time, which found work did not.
+// workClock tells the time left from the work that really took time, which found work did not, since it began: references come before it, and are
+// not counted.
 type workClock struct {
 	now   func() time.Time
 	begun time.Time
@@ -36,12 +37,12 @@ type workClock struct {
 // left is the time left, and whether it can be told yet.
 func (c *workClock) left(e study.Event) (time.Duration, bool) {
 	took := e.Work - e.Reused
-	if c.begun.IsZero() {
+	if c.begun.IsZero() || took <= c.first {
 		c.begun, c.first = c.now(), took
 		return 0, false
 	}
 	elapsed := c.now().Sub(c.begun)
-	if took -= c.first; took <= 0 || elapsed < 5*time.Second {
+	if took -= c.first; elapsed < 5*time.Second {
 		return 0, false
 	}
 	return time.Duration(float64(elapsed) * max(e.TotalWork-e.Work, 0) / took), true

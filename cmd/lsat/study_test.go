@@ -114,12 +114,14 @@ func TestStudyLines(t *testing.T) {
 	v := &studyLines{w: &b, every: 30 * time.Second, clock: workClock{now: func() time.Time { return now }}}
 	v.event(study.Event{TotalWork: 1000})
 	v.event(study.Event{Text: "a fact", TotalWork: 1000})
+	now = now.Add(time.Hour) // a reference, which is none of the work
+	v.event(study.Event{Text: "another", TotalWork: 1000})
 	now = now.Add(10 * time.Second)
-	v.event(study.Event{Task: "scoring", Done: 5, Total: 10, Work: 500, Reused: 400, TotalWork: 1000}) // too soon for a line
+	v.event(study.Event{Task: "scoring", Done: 5, Total: 10, Work: 500, Reused: 400, TotalWork: 1000}) // 100 units in 10 s
 	now = now.Add(30 * time.Second)
 	// 100 units took 40 s, the 400 that were found took none; 500 are left.
 	v.event(study.Event{Task: "scoring", Done: 5, Total: 10, Work: 500, Reused: 400, TotalWork: 1000})
-	want := "03:04:05 a fact\n03:04:45 50%, scoring: 5 of 10, 3m20s left\n"
+	want := "03:04:05 a fact\n04:04:05 another\n04:04:15 50%, scoring: 5 of 10, 50s left\n04:04:45 50%, scoring: 5 of 10, 3m20s left\n"
 	if b.String() != want {
 		t.Errorf("got %q, want %q", b.String(), want)
 	}

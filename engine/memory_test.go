@@ -229,6 +229,9 @@ func TestBatchesOfADeviceWithItsOwnMemoryAreWide(t *testing.T) {
 		}
 		return e.Total()
 	}
+	if got := (Options{Devices: 4, MemoryLimit: need(8192)}).withDefaults().wideBatch(m.Config); got != 8192 {
+		t.Errorf("four devices, each with memory for the widest batch, get batches of %d tokens", got)
+	}
 	for name, c := range map[string]struct {
 		backend compute.Backend
 		options Options

@@ -62,6 +62,7 @@ const widestBatch = 8192
 // wideBatch is the largest batch, of widestBatch tokens or of halves of it down to the options' own, that trains within the limit.
 func (o Options) wideBatch(c backbone.Config) int {
 	least := o.BatchTokens
+	o.Devices = 1 // each has memory of its own, and results must not depend on how many there are
 	for wide := widestBatch; wide > least; wide /= 2 {
 		o.BatchTokens = wide
 		if CheckMemory(c, o.FullBatch(true), o.MemoryLimit) == nil {

@@ -112,7 +112,8 @@ func (x *executor) job(ctx context.Context, j *strategy.Job, seed uint64) (kept,
 	k := kept{name: j.ID(), key: key, adapter: r.Adapter, onPrior: j.OnPrior}
 	rolledBack := j.Rollback && !(r.ValidAUC > r.InitAUC)
 	if rolledBack {
-		k.key, k.adapter, k.onPrior = from.key, from.adapter, from.onPrior
+		k = from
+		k.name = j.ID() // what was planned
 	}
 	if err := x.store.job(jobRow{Key: key, Name: j.ID(), Seed: seed, Kept: k.key, Result: *r}); err != nil {
 		return kept{}, err

@@ -91,11 +91,14 @@ var contestants = []contestant{
 	{name: peftStart, group: startGroup, command: torchPeer("train"), prompts: tallrecTrain, torch: true},
 }
 
+// on says whether it is measured on a device.
+func (c contestant) on(device string) bool { return c.only == "" || c.only == device }
+
 // ofGroup lists a group's contestants on a device.
 func ofGroup(group, device string) []contestant {
 	var out []contestant
 	for _, c := range contestants {
-		if c.group == group && (c.only == "" || c.only == device) {
+		if c.group == group && c.on(device) {
 			out = append(out, c)
 		}
 	}

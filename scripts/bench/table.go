@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-
-	"lsat/device"
 )
 
 // kind is how a row's figure comes about.
@@ -29,7 +27,6 @@ type row struct {
 	ours     string
 	theirs   string
 	target   float64
-	only     string  // the device that the peer is measured on; empty for all
 	auc      bool    // the AUC on the next period must not be lower either
 	products float64 // forward passes that the work is worth: 1 for scoring, 2 for training, whose backward pass has no products of frozen weights' gradients
 }
@@ -38,10 +35,10 @@ var table = []row{
 	{number: 1, work: "train, `tallrec`, samples/s", peer: "PEFT at its best", group: trainGroup, ours: lsatTrainTallrec, theirs: peftTrain, target: 2},
 	{number: 2, work: "train, `tallrec`, samples/s", peer: "TALLRec as published", group: trainGroup, ours: lsatTrainTallrec, theirs: published, target: 3.5},
 	{number: 3, work: "score, `tallrec`, samples/s", peer: "Transformers at its best", group: scoreGroup, ours: lsatScoreTallrec, theirs: transformers, target: 1.6},
-	{number: 3, work: "score, `tallrec`, samples/s", peer: "llama.cpp, Q4", group: scoreGroup, ours: lsatScoreTallrec, theirs: llamaScore, target: 4, only: device.XLACPU},
+	{number: 3, work: "score, `tallrec`, samples/s", peer: "llama.cpp, Q4", group: scoreGroup, ours: lsatScoreTallrec, theirs: llamaScore, target: 4},
 	{number: 4, work: "train, `stream`, targets/s", peer: "PEFT at its best on `tallrec`", group: trainGroup, ours: lsatTrainStream, theirs: peftTrain, target: 20, auc: true},
 	{number: 5, work: "score, `stream`, targets/s", peer: "Transformers at its best on `tallrec`", group: scoreGroup, ours: lsatScoreStream, theirs: transformers, target: 15, auc: true},
-	{number: 6, work: "rerank 100 candidates", peer: "llama.cpp's server, prompt cache, 8 slots", kind: latency, group: rerankGroup, ours: lsatRerank, theirs: llamaRerank, target: 5, only: device.XLACPU},
+	{number: 6, work: "rerank 100 candidates", peer: "llama.cpp's server, prompt cache, 8 slots", kind: latency, group: rerankGroup, ours: lsatRerank, theirs: llamaRerank, target: 5},
 	{number: 7, work: "score, two adapters, seconds", peer: "lsat, one adapter", kind: cost, group: scoreGroup, ours: lsatEnsemble, theirs: lsatScoreStream, target: 1.7},
 	{number: 8, work: "score, `tallrec`", peer: "the machine's peak", kind: fraction, group: scoreGroup, ours: lsatScoreTallrec, theirs: peak, target: .55, products: 1},
 	{number: 8, work: "score, `stream`", peer: "the machine's peak", kind: fraction, group: scoreGroup, ours: lsatScoreStream, theirs: peak, target: .55, products: 1},
@@ -49,12 +46,12 @@ var table = []row{
 	{number: 8, work: "train, `stream`", peer: "the machine's peak", kind: fraction, group: trainGroup, ours: lsatTrainStream, theirs: peak, target: .45, products: 2},
 	{number: 9, work: "train, `tallrec`, peak memory", peer: "PEFT at its best", kind: memory, group: trainGroup, ours: lsatTrainTallrec, theirs: peftTrain, target: .5},
 	{number: 10, work: "start to first training step, seconds", peer: "PEFT", kind: cost, group: startGroup, ours: lsatStart, theirs: peftStart, target: 1},
-	{number: 11, work: "score, `tallrec`, samples/s", peer: "vLLM, prefix cache", group: scoreGroup, ours: lsatScoreTallrec, theirs: vllmScore, target: 1, only: device.XLACUDA},
-	{number: 11, work: "score, `stream`, targets/s", peer: "vLLM on `tallrec`", group: scoreGroup, ours: lsatScoreStream, theirs: vllmScore, target: 15, only: device.XLACUDA},
+	{number: 11, work: "score, `tallrec`, samples/s", peer: "vLLM, prefix cache", group: scoreGroup, ours: lsatScoreTallrec, theirs: vllmScore, target: 1},
+	{number: 11, work: "score, `stream`, targets/s", peer: "vLLM on `tallrec`", group: scoreGroup, ours: lsatScoreStream, theirs: vllmScore, target: 15},
 }
 
-// on says whether the row is measured on a device.
-func (r row) on(device string) bool { return r.only == "" || r.only == device }
+// on says whether the row is measured on a device: both of its contestants are.
+func (r row) on(device string) bool { return named(r.ours).on(device) && named(r.theirs).on(device) }
 
 func (r row) groups() []string {
 	if r.auc {

@@ -160,7 +160,7 @@ func (p *pass) scores(ctx context.Context) (*tensors.Tensor, error) {
 	return res[0], nil
 }
 
-// gradient returns the summed loss of the batch and the gradients of the factors, layer by layer, in their order within each.
+// gradient returns the summed loss of the batch and the gradients of the factors, one flat array for each layer that has any.
 func (p *pass) gradient(ctx context.Context) (loss *tensors.Tensor, grads [][]*tensors.Tensor, err error) {
 	layers, lowest := p.job.engine.model.Config.Layers, p.job.lowest()
 	last := layers - 1

@@ -25,9 +25,9 @@ const (
 	forward stage = "forward"
 	// score: the last layer and its sight, hidden states, seed, targets, heads, final norm -> log-odds.
 	score stage = "score"
-	// turn: the same, labels, weights, offsets -> loss, the gradient of the hidden states, the factors' gradients.
+	// turn: the same, labels, weights, offsets -> loss, the gradient of the hidden states, the factors' gradients as one flat array.
 	turn stage = "turn"
-	// backward: layer, sight, seed, what was kept, gradient of the result -> gradient of the hidden states, the factors' gradients.
+	// backward: layer, sight, seed, what was kept, gradient of the result -> gradient of the hidden states, the factors' gradients likewise.
 	backward stage = "backward"
 )
 
@@ -144,17 +144,21 @@ func (b *builder) sights() []*graph.Node {
 	return out
 }
 
-// factorsOf lists gradients in the order of the factors.
+// factorsOf lays a layer's gradients one behind the other in the order of the factors, flat: a device hands a single array back sooner than
+// many small ones. A layer without an adapter has none.
 func (b *builder) factorsOf(grads map[string]backbone.LoRA) []*graph.Node {
-	var out []*graph.Node
+	var flat []*graph.Node
 	for _, m := range strings.Fields(b.sig.modules) {
 		g, ok := grads[m]
 		if !ok {
 			panic(fmt.Errorf("the model has no projection for %s", m))
 		}
-		out = append(out, g.A, g.B)
+		flat = append(flat, graph.Reshape(g.A, -1), graph.Reshape(g.B, -1))
 	}
-	return out
+	if len(flat) == 0 {
+		return nil
+	}
+	return []*graph.Node{graph.Concatenate(flat, 0)}
 }
 
 func release(ts ...any) {

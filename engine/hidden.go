@@ -136,7 +136,7 @@ func (j *job) freeze(ctx context.Context, seqs []prompt.Sequence, layer int) ([]
 	width := j.engine.hiddenWidth()
 	out := make([][]byte, len(seqs))
 	batches := pack(seqs, j.engine.packing(true, false))
-	err := j.each(batches, func(r *replica, i int) (any, error) {
+	err := j.engine.each(batches, func(r *replica, i int) (any, error) {
 		p, err := j.pass(ctx, r, seqs, batches[i], 0)
 		if err != nil {
 			return nil, err

@@ -93,8 +93,8 @@ func (j *job) lowest() int {
 }
 
 // each runs work for every batch, on all devices side by side, and hands the results over in the order of the batches.
-func (j *job) each(batches []*batch, work func(r *replica, i int) (any, error), take func(i int, result any) error) error {
-	replicas := j.engine.replicas
+func (e *Engine) each(batches []*batch, work func(r *replica, i int) (any, error), take func(i int, result any) error) error {
+	replicas := e.replicas
 	results, errs := make([]any, len(replicas)), make([]error, len(replicas))
 	for lo := 0; lo < len(batches); lo += len(replicas) {
 		now := batches[lo:min(lo+len(replicas), len(batches))]
@@ -118,25 +118,6 @@ func (j *job) each(batches []*batch, work func(r *replica, i int) (any, error), 
 		}
 	}
 	return nil
-}
-
-// scores returns the log-odds of a batch's targets.
-func (j *job) scores(ctx context.Context, r *replica, seqs []prompt.Sequence, b *batch) ([]float32, error) {
-	p, err := j.pass(ctx, r, seqs, b, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer p.close()
-	t, err := p.scores(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer release(t)
-	out, err := tensors.CopyFlatData[float32](t)
-	if err != nil {
-		return nil, fmt.Errorf("engine: reading log-odds: %w", err)
-	}
-	return out, nil
 }
 
 // lesson is what a batch teaches: its summed loss, and the gradient in the order of adapter.Flatten.

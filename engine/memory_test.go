@@ -91,7 +91,7 @@ func TestKeptIsWhatStagesHandOn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.climb(context.Background(), cfg.Layers, 0); err != nil {
+		if err := p.climb(context.Background(), 0, cfg.Layers, 0); err != nil {
 			t.Fatal(err)
 		}
 		held := int64(0)

@@ -17,6 +17,7 @@ type pass struct {
 	batch   *batch
 	seed    uint32
 	x       *tensors.Tensor
+	lent    bool // x and sights are another pass's, which frees them
 	sights  []any
 	kept    [][]any // by layer, from the lowest adapted one on: what its forward stage kept
 }
@@ -58,9 +59,14 @@ func (j *job) pass(ctx context.Context, r *replica, seqs []prompt.Sequence, b *b
 	return p, nil
 }
 
+// branch is another job's pass that goes on where this one stands. It ends before this one is closed.
+func (p *pass) branch(j *job) *pass {
+	return &pass{job: j, replica: p.replica, batch: p.batch, seed: p.seed, x: p.x, sights: p.sights, lent: true}
+}
+
 // close frees what the pass still holds.
 func (p *pass) close() {
-	release(p.x)
+	p.advance(nil)
 	release(p.sights...)
 	for _, k := range p.kept {
 		release(k...)
@@ -107,9 +113,17 @@ func (p *pass) layerArguments(n int) []any {
 
 func (p *pass) layerSeed(n int) any { return tensors.FromScalar(backbone.LayerSeed(p.seed, n)) }
 
-// climb runs the layers up to, but not including, until; those from keepFrom on keep what the way back needs.
-func (p *pass) climb(ctx context.Context, until, keepFrom int) error {
-	for n := p.job.from; n < until; n++ {
+// advance frees the hidden states, unless they are lent, for the next layer's.
+func (p *pass) advance(x *tensors.Tensor) {
+	if !p.lent {
+		release(p.x)
+	}
+	p.x, p.lent = x, false
+}
+
+// climb runs the layers from the first of them up to, but not including, until; those from keepFrom on keep what the way back needs.
+func (p *pass) climb(ctx context.Context, first, until, keepFrom int) error {
+	for n := first; n < until; n++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -123,10 +137,10 @@ func (p *pass) climb(ctx context.Context, until, keepFrom int) error {
 		}
 		if sig.keep {
 			p.kept = append(p.kept, append([]any{p.x}, anys(res[1:])...))
+			p.x = res[0]
 		} else {
-			release(p.x)
+			p.advance(res[0])
 		}
-		p.x = res[0]
 	}
 	return nil
 }
@@ -147,17 +161,23 @@ func (p *pass) last(s stage) ([]*tensors.Tensor, error) {
 	return p.call(p.layerSignature(s, n), p.layerArguments(n), []any{p.x}, own, []any{p.replica.weights.norm}, lessons)
 }
 
-// scores returns the log-odds of the batch's targets.
-func (p *pass) scores(ctx context.Context) (*tensors.Tensor, error) {
+// logOdds climbs on from a layer and returns the log-odds of the batch's targets. It ends the pass.
+func (p *pass) logOdds(ctx context.Context, first int) ([]float32, error) {
+	defer func() { p.advance(nil) }() // the sights are the stem's
 	last := p.job.engine.model.Config.Layers - 1
-	if err := p.climb(ctx, last, last); err != nil {
+	if err := p.climb(ctx, first, last, last); err != nil {
 		return nil, err
 	}
 	res, err := p.last(score)
 	if err != nil {
 		return nil, err
 	}
-	return res[0], nil
+	defer release(res[0])
+	out, err := tensors.CopyFlatData[float32](res[0])
+	if err != nil {
+		return nil, fmt.Errorf("engine: reading log-odds: %w", err)
+	}
+	return out, nil
 }
 
 // gradient returns the summed loss of the batch and the gradients of the factors, one flat array for each layer that has any.
@@ -165,7 +185,7 @@ func (p *pass) gradient(ctx context.Context) (loss *tensors.Tensor, grads [][]*t
 	layers, lowest := p.job.engine.model.Config.Layers, p.job.lowest()
 	last := layers - 1
 	grads = make([][]*tensors.Tensor, layers)
-	if err := p.climb(ctx, last, lowest); err != nil {
+	if err := p.climb(ctx, p.job.from, last, lowest); err != nil {
 		return nil, nil, err
 	}
 	res, err := p.last(turn)
@@ -196,7 +216,7 @@ func (p *pass) gradient(ctx context.Context) (loss *tensors.Tensor, grads [][]*t
 
 // states returns the hidden states at the input of a layer.
 func (p *pass) states(ctx context.Context, layer int) (*tensors.Tensor, error) {
-	if err := p.climb(ctx, layer, layer); err != nil {
+	if err := p.climb(ctx, p.job.from, layer, layer); err != nil {
 		return nil, err
 	}
 	return p.x, nil

@@ -175,47 +175,6 @@ func (e *Engine) AdapterShapes() map[adapter.Key][2]int {
 	return out
 }
 
-// chunk bounds how many sequences are packed at once, so that memory does not grow with the number of samples.
-const chunk = 2048
-
-// Score implements Runner.
-func (e *Engine) Score(ctx context.Context, seqs []prompt.Sequence, ans prompt.Answers, a *adapter.Adapter, progress Progress) ([][]float64, error) {
-	job, err := e.start(seqs, ans, a, false, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer job.close()
-	out := make([][]float64, len(seqs))
-	total, done := countTargets(seqs), 0
-	for i := range seqs {
-		out[i] = make([]float64, len(seqs[i].Targets))
-	}
-	for lo := 0; lo < len(seqs); lo += chunk {
-		part := seqs[lo:min(lo+chunk, len(seqs))]
-		batches := pack(part, e.packing(true, len(seqs) <= chunk))
-		err := job.each(batches, func(r *replica, i int) (any, error) { return job.scores(ctx, r, part, batches[i]) }, func(i int, result any) error {
-			b := batches[i]
-			for k, p := range b.places {
-				v := float64(result.([]float32)[k])
-				if math.IsNaN(v) || math.IsInf(v, 0) {
-					return fmt.Errorf("engine: log-odds of sequence %d (sample %d) is %v: %w", lo+p.sequence,
-						part[p.sequence].Targets[p.target].Sample, v, ErrNotFinite)
-				}
-				out[lo+p.sequence][p.target] = v
-			}
-			done += len(b.places)
-			if progress != nil {
-				progress(done, total)
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
 func countTargets(seqs []prompt.Sequence) int {
 	n := 0
 	for i := range seqs {
@@ -242,7 +201,7 @@ func (e *Engine) Gradient(ctx context.Context, seqs []prompt.Sequence, ans promp
 	defer job.close()
 	loss := 0.0
 	batches := pack(seqs, e.packing(false, false))
-	err = job.each(batches, func(r *replica, i int) (any, error) {
+	err = e.each(batches, func(r *replica, i int) (any, error) {
 		return job.gradient(ctx, r, seqs, batches[i], uint32(seed^seed>>32)+uint32(i)*0x9E3779B9)
 	}, func(_ int, result any) error {
 		l := result.(lesson)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -22,9 +23,10 @@ func init() { commands = append(commands, newScoreCommand) }
 
 // scoreOptions are the flags of lsat score.
 type scoreOptions struct {
-	backbone, adapter, prompts, device, dtype, memory string
-	rowTokens, batchTokens, devices                   int
-	json, offline                                     bool
+	backbone, adapter, short, prompts, device, dtype, memory string
+	weight                                                   float64
+	rowTokens, batchTokens, devices                          int
+	json, offline                                            bool
 }
 
 func newScoreCommand() *cobra.Command {
@@ -37,13 +39,23 @@ func newScoreCommand() *cobra.Command {
   {"prompt": "... Answer:", "yes": " Yes", "no": " No"}
 
 The answer is logit(yes) - logit(no) after the prompt, of the first token of each word as it continues the prompt. The prompt
-is tokenized as Hugging Face's tokenizer does it, with its beginning-of-sequence token where the model has one.`,
+is tokenized as Hugging Face's tokenizer does it, with its beginning-of-sequence token where the model has one.
+
+With a second adapter, --short, the probability is LSAT-EN's: weight times that of --adapter and the rest that of --short. What lies
+below the lowest layer that either of them adapts is computed once.`,
 		Example: `  lsat score --backbone smollm2-135m-instruct --prompts prompts.jsonl --json
-  lsat score --backbone path/to/model --adapter path/to/peft --dtype f32 --prompts - --json < prompts.jsonl`,
+  lsat score --backbone path/to/model --adapter path/to/peft --dtype f32 --prompts - --json < prompts.jsonl
+  lsat score --backbone smollm2-135m-instruct --adapter long --short newest --weight 0.7 --prompts prompts.jsonl`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.backbone == "" || o.prompts == "" {
 				return usageError{errors.New("score needs --backbone and --prompts")}
+			}
+			if o.short != "" && o.adapter == "" {
+				return usageError{errors.New("score with --short needs --adapter, the long-term one")}
+			}
+			if !(o.weight >= 0 && o.weight <= 1) {
+				return usageError{fmt.Errorf("--weight %v: it is between 0 and 1", o.weight)}
 			}
 			return score(cmd.Context(), o, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -51,6 +63,8 @@ is tokenized as Hugging Face's tokenizer does it, with its beginning-of-sequence
 	f := cmd.Flags()
 	f.StringVar(&o.backbone, "backbone", "", "model: a name of the catalogue, hf:org/name, a directory or a .gguf file")
 	f.StringVar(&o.adapter, "adapter", "", "PEFT directory of a LoRA adapter (default: the bare backbone)")
+	f.StringVar(&o.short, "short", "", "PEFT directory of a second, short-term adapter, to be merged with the first one's probability")
+	f.Float64Var(&o.weight, "weight", 0.5, "weight of --adapter beside --short, 0 to 1")
 	f.StringVar(&o.prompts, "prompts", "", "file of prompts, one JSON object a line; - reads standard input")
 	f.StringVar(&o.device, "device", "auto", "auto, xla:cuda, xla:cpu or go")
 	f.IntVar(&o.devices, "devices", 0, "devices of that kind that work side by side (default 1)")
@@ -90,12 +104,16 @@ func score(ctx context.Context, o scoreOptions, stdin io.Reader, stdout, stderr 
 		defer func() { _ = f.Close() }() // only read
 		in = f
 	}
-	var a *adapter.Adapter
-	if o.adapter != "" {
-		var err error
-		if a, err = adapter.Read(o.adapter); err != nil {
+	adapters := []*adapter.Adapter{nil} // the bare backbone
+	for k, dir := range []string{o.adapter, o.short} {
+		if dir == "" {
+			continue
+		}
+		a, err := adapter.Read(dir)
+		if err != nil {
 			return err
 		}
+		adapters = append(adapters[:k], a)
 	}
 	m, err := openModel(ctx, modelOptions{name: o.backbone, device: o.device, devices: o.devices, dtype: o.dtype, offline: o.offline, memory: o.memory,
 		rowTokens: o.rowTokens, batchTokens: o.batchTokens}, stderr)
@@ -107,7 +125,7 @@ func score(ctx context.Context, o scoreOptions, stdin io.Reader, stdout, stderr 
 	if err != nil {
 		return err
 	}
-	if err := scoreLines(ctx, m.engine, a, lines); err != nil {
+	if err := scoreLines(ctx, m.engine, adapters, o.weight, lines); err != nil {
 		return err
 	}
 	return printScores(stdout, lines, o.json)
@@ -151,8 +169,8 @@ func readPrompts(name string, in io.Reader, tok prompt.Tokenizer) ([]scoreLine, 
 	return lines, nil
 }
 
-// scoreLines scores the lines in place; those that ask for the same two words go together.
-func scoreLines(ctx context.Context, r engine.Runner, a *adapter.Adapter, lines []scoreLine) error {
+// scoreLines scores the lines in place, with one adapter or with two merged; those that ask for the same two words go together.
+func scoreLines(ctx context.Context, e *engine.Engine, adapters []*adapter.Adapter, weight float64, lines []scoreLine) error {
 	groups := map[prompt.Answers][]int{}
 	var order []prompt.Answers
 	for i, l := range lines {
@@ -166,12 +184,18 @@ func scoreLines(ctx context.Context, r engine.Runner, a *adapter.Adapter, lines 
 		for _, i := range groups[ans] {
 			seqs = append(seqs, lines[i].sequence)
 		}
-		scores, err := r.Score(ctx, seqs, ans, a, nil)
+		each, err := e.ScoreEach(ctx, seqs, ans, adapters, nil)
 		if err != nil {
 			return err
 		}
+		odds := slices.Concat(each[0]...) // a prompt has one target
+		if len(each) > 1 {
+			if odds, err = metric.MixProbabilities(weight, odds, slices.Concat(each[1]...)); err != nil {
+				return err
+			}
+		}
 		for k, i := range groups[ans] {
-			lines[i].logOdds = scores[k][0]
+			lines[i].logOdds = odds[k]
 		}
 	}
 	return nil

@@ -9,8 +9,13 @@ import (
 	"strings"
 	"testing"
 
+	"lsat/adapter"
+	"lsat/backbone"
 	"lsat/catalog"
 	"lsat/device"
+	"lsat/engine"
+	"lsat/metric"
+	"lsat/prompt"
 )
 
 // What lsat score prints for plain text is what Transformers computes for it (backbone/testdata/smollm2.json).
@@ -121,5 +126,64 @@ func TestScoreRefusesWhatCannotFit(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	if run([]string{"score", "--backbone", tiny, "--device", "xla:cuda:2", "--prompts", os.DevNull}, &stdout, &stderr); !strings.Contains(stderr.String(), "CUDA_VISIBLE_DEVICES=2") {
 		t.Errorf("a device by number: %s", stderr.String())
+	}
+}
+
+// Two adapters give LSAT-EN's probability, w p_long + (1-w) p_short.
+func TestScoreMergesTwoAdapters(t *testing.T) {
+	m, err := backbone.Load(t.Context(), filepath.Join("..", "..", "backbone", "testdata", "llama"), backbone.Options{NoTokenizer: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _, _, err := device.Open(device.Go)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := engine.New(t.Context(), m, b, engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close(); _ = m.Close() })
+	random := func(size float32) *adapter.Adapter {
+		a, err := adapter.New(adapter.Config{}, e.AdapterShapes(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range a.Layers {
+			for i := range f.B.Data {
+				f.B.Data[i] = size * float32(i%3)
+			}
+		}
+		return a
+	}
+	long, short := random(.5), random(-.8)
+	probabilities := func(adapters ...*adapter.Adapter) []float64 {
+		lines := []scoreLine{{answers: prompt.Answers{Yes: 3, No: 4}}, {answers: prompt.Answers{Yes: 5, No: 6}}, {answers: prompt.Answers{Yes: 3, No: 4}}}
+		for i := range lines {
+			lines[i].sequence = prompt.Sequence{Tokens: []int32{1, 2, int32(7 + i)}, Targets: []prompt.Target{{Position: 2}}}
+		}
+		if err := scoreLines(t.Context(), e, adapters, .7, lines); err != nil {
+			t.Fatal(err)
+		}
+		var out []float64
+		for _, l := range lines {
+			out = append(out, metric.Probability(l.logOdds))
+		}
+		return out
+	}
+	l, s, got := probabilities(long), probabilities(short), probabilities(long, short)
+	for i := range got {
+		if math.Abs(l[i]-s[i]) < 1e-3 {
+			t.Errorf("prompt %d: the two adapters agree, %v and %v: nothing is tested", i, l[i], s[i])
+		}
+		if want := .7*l[i] + .3*s[i]; math.Abs(got[i]-want) > 1e-6 {
+			t.Errorf("prompt %d: probability %v, of %v and %v merged it is %v", i, got[i], l[i], s[i], want)
+		}
+	}
+	for _, args := range [][]string{{"--short", "x"}, {"--adapter", "x", "--short", "x", "--weight", "1.5"}} {
+		var stdout, stderr bytes.Buffer
+		if code := run(append([]string{"score", "--backbone", "x", "--prompts", os.DevNull}, args...), &stdout, &stderr); code != exitUsage {
+			t.Errorf("%v: exit code %d, %s", args, code, stderr.String())
+		}
 	}
 }

@@ -22,8 +22,8 @@ type contestant struct {
 	group   string
 	command func(o options) []string
 	prompts string // the file of prompts
-	// adapters is how many of the benchmark's adapters it loads, and uses one after another.
-	adapters int
+	// adapters is how many of the benchmark's adapters it loads, and top how many layers, the uppermost ones, they have; 0 means all.
+	adapters, top int
 	// sweeps says that its best batch size has to be found, and where it is torch's, whether compiling helps.
 	sweeps bool
 	// llama says that it runs llama.cpp, which has its own files of model and adapter.
@@ -57,6 +57,7 @@ const (
 	lsatScoreTallrec = "lsat score tallrec"
 	lsatScoreStream  = "lsat score stream"
 	lsatEnsemble     = "lsat score stream, two adapters"
+	lsatEnsembleTop  = "lsat score stream, two adapters of the upper 18 layers"
 	lsatRerank       = "lsat rerank"
 	lsatStart        = "lsat start"
 	peftTrain        = "PEFT train tallrec"
@@ -82,6 +83,7 @@ var contestants = []contestant{
 	{name: llamaScore, group: scoreGroup, command: llamaPeer("score"), prompts: tallrecTrain, adapters: 1, llama: true, only: device.XLACPU},
 	{name: vllmScore, group: scoreGroup, command: vllmPeer, prompts: tallrecTrain, adapters: 1, torch: true, only: device.XLACUDA},
 	{name: lsatEnsemble, group: scoreGroup, command: lsat("score"), prompts: streamTrain, adapters: 2, compiles: true},
+	{name: lsatEnsembleTop, group: scoreGroup, command: lsat("score"), prompts: streamTrain, adapters: 2, top: topLayers, compiles: true},
 	{name: peak, group: scoreGroup, command: lsat("peak")},
 
 	{name: lsatRerank, group: rerankGroup, command: lsat("rerank"), prompts: rerankLists, adapters: 1, compiles: true},
@@ -121,7 +123,7 @@ func (b *bench) load(c contestant, adapters []string, compile bool) (*worker, an
 	}
 	if adapters == nil {
 		for k := range c.adapters {
-			adapters = append(adapters, b.adapter(k, c.llama))
+			adapters = append(adapters, b.adapter(k, c.top, c.llama))
 		}
 	}
 	model := b.model

@@ -84,7 +84,7 @@ func TestRows(t *testing.T) {
 		"5": {"| ≥ 15, AUC not lower | 12.5 [5.24, 29.8] | 3 | ~no, AUC not compared |"},
 		// Medians 9.5 and 10 over 1.5; 99th percentiles 9.99 and 10.49 over 1.99.
 		"6": {"candidates p50 | llama.cpp's server, prompt cache, 8 slots | ≥ 5 | 6.5 [4.69, 9] | 2 | ~yes |", "p99 | llama.cpp's server, prompt cache, 8 slots | ≥ 5 | 5.14 [3.77, 7.02] | 2 | ~yes |"},
-		"7": {"| not measured yet | 0 | |"},
+		"7": {"| score, two adapters, seconds | lsat, one adapter | ≤ 1.7 | not measured yet | 0 | |", "of the upper 18 of 30 layers | lsat, one adapter | ≤ 1.7 | not measured yet | 0 | |"},
 		// One round: no interval. 20 targets of 2 GFLOP of 100 and 100 of 2; for training two products of 31 times 2 GFLOP of 200.
 		"8":  {"| ≥ 0.55 | 0.4 | 1 | no |", "| ≥ 0.55 | 2 | 1 | yes |", "| ≥ 0.45 | 0.62 [0.572, 0.672] | 3 | yes |", "| ≥ 0.45 | 6.26 [5.55, 7.06] | 3 | yes |"},
 		"9":  {"| ≤ 0.5 | 1 | 1 | no |"},

@@ -260,9 +260,15 @@ func commit(ctx context.Context) string {
 	return strings.TrimSpace(string(out))
 }
 
-// adapter is the path of one of the adapters that are scored with.
-func (b *bench) adapter(k int, gguf bool) string {
+// topLayers is how many layers, the uppermost ones, the adapters have that leave the lower ones to be shared.
+const topLayers = 18
+
+// adapter is the path of one of the adapters that are scored with: of all layers, or of the top ones.
+func (b *bench) adapter(k, top int, gguf bool) string {
 	name := "adapter-" + strconv.Itoa(k+1)
+	if top > 0 {
+		name = fmt.Sprintf("top-%d-%s", top, name)
+	}
 	if gguf {
 		name += ".gguf"
 	}
@@ -277,43 +283,51 @@ func (b *bench) torchModel() string {
 	return filepath.Join(b.options.out, "model")
 }
 
-// writeAdapters writes two adapters that change the model a little, for PEFT and for llama.cpp.
+// writeAdapters writes two adapters that change the model a little, for PEFT and for llama.cpp, and two of the upper layers.
 func (b *bench) writeAdapters(m *backbone.Model) error {
-	shapes := map[adapter.Key][2]int{}
-	for n := range m.Config.Layers {
-		shapes[adapter.Key{Layer: n, Module: "q_proj"}] = [2]int{m.Config.Heads * m.Config.HeadDim, m.Config.Hidden}
-		shapes[adapter.Key{Layer: n, Module: "v_proj"}] = [2]int{m.Config.KVHeads * m.Config.HeadDim, m.Config.Hidden}
-	}
 	for k := range 2 {
-		a, err := adapter.New(adapter.Config{}, shapes, uint64(k+1))
-		if err != nil {
-			return err
-		}
-		other, err := adapter.New(adapter.Config{}, shapes, uint64(k+11))
-		if err != nil {
-			return err
-		}
-		flat, noise := a.Flatten(), other.Flatten()
-		at := 0
-		for _, key := range a.Keys() { // a new adapter's B is zero: it gets the other's A, a third as large
-			f := a.Layers[key]
-			for i := range f.B.Data {
-				flat[at+len(f.A.Data)+i] = noise[at+i%len(f.A.Data)] / 3
+		for _, top := range []int{0, topLayers} {
+			a, err := generatedAdapter(m.Config, top, uint64(k+1))
+			if err != nil {
+				return err
 			}
-			at += len(f.A.Data) + len(f.B.Data)
-		}
-		if err := a.SetFlat(flat); err != nil {
-			return err
-		}
-		a.Base = m.Name
-		if err := adapter.Replace(b.adapter(k, false), a); err != nil {
-			return err
-		}
-		if err := adapter.WriteGGUF(b.adapter(k, true), a, m.Config.Architecture, m.Config.Heads, m.Config.KVHeads); err != nil {
-			return err
+			a.Base = m.Name
+			if err := adapter.Replace(b.adapter(k, top, false), a); err != nil {
+				return err
+			}
+			if top > 0 {
+				continue
+			}
+			if err := adapter.WriteGGUF(b.adapter(k, top, true), a, m.Config.Architecture, m.Config.Heads, m.Config.KVHeads); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// generatedAdapter is of the top layers, 0 for all.
+func generatedAdapter(c backbone.Config, top int, seed uint64) (*adapter.Adapter, error) {
+	shapes := map[adapter.Key][2]int{}
+	for n := range c.Layers {
+		shapes[adapter.Key{Layer: n, Module: "q_proj"}] = [2]int{c.Heads * c.HeadDim, c.Hidden}
+		shapes[adapter.Key{Layer: n, Module: "v_proj"}] = [2]int{c.KVHeads * c.HeadDim, c.Hidden}
+	}
+	a, err := adapter.New(adapter.Config{TopLayers: top}, shapes, seed)
+	if err != nil {
+		return nil, err
+	}
+	other, err := adapter.New(adapter.Config{TopLayers: top}, shapes, seed+10)
+	if err != nil {
+		return nil, err
+	}
+	for k, f := range a.Layers { // a new adapter's B is zero: it gets the other's A, a third as large
+		noise := other.Layers[k].A.Data
+		for i := range f.B.Data {
+			f.B.Data[i] = noise[i%len(noise)] / 3
+		}
+	}
+	return a, nil
 }
 
 // convert writes the model as safetensors once. Where that fails, the peers that need it fail too, and say why.

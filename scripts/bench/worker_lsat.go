@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/gomlx/compute"
@@ -180,21 +181,13 @@ func (w *lsatWorker) score(ctx context.Context, r request) (answer, error) {
 	return w.scoreWith(ctx, seqs, w.adapters[:min(len(w.adapters), max(1, r.Passes))])
 }
 
-// scoreWith is what an ensemble costs: one look at the prompts for each adapter.
+// scoreWith scores with every adapter and returns the log-odds of the first.
 func (w *lsatWorker) scoreWith(ctx context.Context, seqs []prompt.Sequence, adapters []*adapter.Adapter) (answer, error) {
-	var a answer
-	for k, ad := range adapters {
-		rows, err := w.engine.Score(ctx, seqs, w.prompts.Answers, ad, nil)
-		if err != nil {
-			return answer{}, err
-		}
-		if k == 0 {
-			for _, row := range rows {
-				a.LogOdds = append(a.LogOdds, row...)
-			}
-		}
+	each, err := w.engine.ScoreEach(ctx, seqs, w.prompts.Answers, adapters, nil)
+	if err != nil {
+		return answer{}, err
 	}
-	return a, nil
+	return answer{LogOdds: slices.Concat(each[0]...)}, nil
 }
 
 // rerank asks for whole lists, one after another, and returns how long each took.

@@ -105,6 +105,65 @@ func BenchmarkStep(b *testing.B) {
 	}
 }
 
+// BenchmarkBand is what attention costs: the same row by blocks that meet more or fewer keys, in eight layers of SmolLM2's. The first one is that of TALLRec
+// prompts in a row, the second what it would be if each had a block of its own, the last nearly no attention. The mask is not right for all, which costs the same.
+func BenchmarkBand(b *testing.B) {
+	backend, _, _, err := device.Open(device.XLACPU)
+	if err != nil {
+		b.Skip(err)
+	}
+	cfg := smolShape()
+	cfg.Layers = 8
+	m := randomModel(cfg, 1)
+	for _, c := range []struct {
+		name string
+		time int
+		band backbone.Band
+	}{
+		{"tallrec", 1024, backbone.Band{Block: 32, Back: 6, Header: 72}},
+		{"aligned", 1120, backbone.Band{Block: 160, Header: 72}},
+		{"none", 1024, backbone.Band{Block: 32}},
+	} {
+		e, err := New(context.Background(), m, backend, Options{DType: device.DType(device.XLACPU), RowTokens: c.time, BatchTokens: c.time})
+		if err != nil {
+			b.Fatal(err)
+		}
+		a, err := adapter.New(adapter.Config{}, e.AdapterShapes(), 1)
+		if err != nil {
+			b.Fatal(err)
+		}
+		seqs := fullRows(1, c.time, 150)
+		batch := layOut(seqs, []*row{{members: []int{0}}}, 1, c.time, reach{})
+		batch.band = c.band
+		for _, train := range []bool{false, true} {
+			what := map[bool]string{false: "score", true: "train"}[train]
+			b.Run(what+"/"+c.name, func(b *testing.B) {
+				j, err := e.start(seqs, answers, a, train, .05)
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer j.close()
+				jobs := []*job{j}
+				step := func() error {
+					if train {
+						_, err := j.gradient(context.Background(), e.replicas[0], seqs, batch, 1)
+						return err
+					}
+					_, err := scoreBatch(context.Background(), jobs, e.replicas[0], seqs, batch)
+					return err
+				}
+				compile(b, step)
+				for b.Loop() {
+					if err := step(); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(b.Elapsed().Seconds()*1e3/float64(b.N*cfg.Layers)*1024/float64(c.time), "ms/layer/1024")
+			})
+		}
+	}
+}
+
 // BenchmarkGoExecutors compares one executor of the Go backend with two, on the same batches: eight layers of SmolLM2's.
 func BenchmarkGoExecutors(b *testing.B) {
 	backend, _, _, err := device.Open(device.Go)

@@ -16,14 +16,15 @@ import (
 
 // job is one call's state: where it starts, the adapter on each device, the answers' rows.
 type job struct {
-	engine  *Engine
-	from    int // the layer that it starts at, with hidden states instead of tokens where that is not 0
-	train   bool
-	dropout float64
-	scale   float64
-	layers  []string  // by layer, the names of its adapted modules
-	factors [][][]any // by replica and layer, A and B of each of them
-	heads   []float32 // the output head's rows of the two answers
+	engine     *Engine
+	from       int // the layer that it starts at, with hidden states instead of tokens where that is not 0
+	train      bool
+	dropout    float64
+	scale      float64
+	parameters int       // of the adapter
+	layers     []string  // by layer, the names of its adapted modules
+	factors    [][][]any // by replica and layer, A and B of each of them
+	heads      []float32 // the output head's rows of the two answers
 }
 
 func (e *Engine) start(seqs []prompt.Sequence, ans prompt.Answers, a *adapter.Adapter, train bool, dropout float64) (*job, error) {
@@ -60,7 +61,7 @@ func (j *job) open(a *adapter.Adapter) {
 	if a == nil {
 		return
 	}
-	j.scale = a.Scale()
+	j.scale, j.parameters = a.Scale(), a.NumParameters()
 	modules := make([][]string, layers)
 	for _, k := range a.Keys() { // layer by layer
 		modules[k.Layer] = append(modules[k.Layer], k.Module)
@@ -137,7 +138,7 @@ func (j *job) gradient(ctx context.Context, r *replica, seqs []prompt.Sequence, 
 		return lesson{}, err
 	}
 	defer release(loss)
-	l := lesson{loss: float64(tensors.ToScalar[float32](loss))}
+	l := lesson{loss: float64(tensors.ToScalar[float32](loss)), grad: make([]float32, 0, j.parameters)}
 	for _, layer := range grads {
 		for _, g := range layer {
 			if err == nil {

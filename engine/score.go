@@ -22,7 +22,7 @@ func (e *Engine) Score(ctx context.Context, seqs []prompt.Sequence, ans prompt.A
 	return each[0], nil
 }
 
-// ScoreEach is Score for several adapters over the same sequences, as LSAT-EN asks for (section 4.3): the log-odds of every target by adapter and
+// ScoreEach is Score for several adapters over the same sequences, such as the two of LSAT-EN: the log-odds of every target by adapter and
 // sequence, bit for bit those of Score. The layers below the lowest one that any of them adapts are computed once for all.
 func (e *Engine) ScoreEach(ctx context.Context, seqs []prompt.Sequence, ans prompt.Answers, adapters []*adapter.Adapter, progress Progress) ([][][]float64, error) {
 	if len(adapters) == 0 {

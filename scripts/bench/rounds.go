@@ -185,7 +185,7 @@ func (b *bench) compare(ctx context.Context, workers map[string]*worker, list []
 	for _, c := range list {
 		w, ok := workers[c.name]
 		f := b.files[c.prompts]
-		if !ok || f == nil || c.name == published || c.group == trainGroup {
+		if !ok || f == nil || c.name == published || c.group == trainGroup || c.top > 0 { // top: other adapters, other answers
 			continue
 		}
 		picked := b.picks(c, apartRound)

@@ -64,7 +64,8 @@ func TestRoundsGoOnWithoutAPeer(t *testing.T) {
 		contestant{name: "good", torch: true, sweeps: true, command: fake("sweeps")},
 		contestant{name: "mortal", llama: true, command: fake("dies-4")},
 		contestant{name: "unloadable", torch: true, sweeps: true, command: fake("refuses")},
-		contestant{name: "other", torch: true, command: fake("apart")})
+		contestant{name: "other", torch: true, command: fake("apart")},
+		contestant{name: "upper", adapters: 1, top: 18, command: fake("apart")})
 	if err := b.runGroup(t.Context(), scoreGroup); err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +73,7 @@ func TestRoundsGoOnWithoutAPeer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := members(s), []string{"own, good, mortal, other", "own, good, other", "own, good, other"}; !reflect.DeepEqual(got, want) {
+	if got, want := members(s), []string{"own, good, mortal, other, upper", "own, good, other, upper", "own, good, other, upper"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("the rounds are %q, want %q", got, want)
 	}
 	if len(s.Absent) != 2 || !strings.Contains(s.Absent["mortal"], "round 2: mortal ended before it answered") || !strings.Contains(s.Absent["unloadable"], "no such model") {

@@ -102,24 +102,53 @@ func (x *executor) priorOdds(ctx context.Context, samples []int) ([]float64, err
 		byPeriod[p] = append(byPeriod[p], k)
 	}
 	for p, places := range byPeriod {
-		m, err := x.served(ctx, ref, p)
-		if err != nil {
-			return nil, fmt.Errorf("study: prior %s on period %d: %w", x.c.Prior, p, err)
-		}
 		part := make([]int, len(places))
 		for n, k := range places {
 			part[n] = samples[k]
 		}
-		odds, err := m.Score(x.in.Stream, part)
+		odds, err := x.priorOfPeriod(ctx, ref, p, part)
 		if err != nil {
 			return nil, fmt.Errorf("study: prior %s on period %d: %w", x.c.Prior, p, err)
 		}
 		for n, k := range places {
-			if math.IsNaN(odds[n]) || math.IsInf(odds[n], 0) {
-				return nil, fmt.Errorf("study: prior %s gives sample %d the log-odds %v", x.c.Prior, part[n], odds[n])
-			}
 			out[k] = odds[n]
 		}
+	}
+	return out, nil
+}
+
+// priorOfPeriod are the prior's log-odds of samples of one period. A stack asks for those of all that served before at every update, so each is worked out once.
+func (x *executor) priorOfPeriod(ctx context.Context, ref reference, p int, samples []int) ([]float64, error) {
+	known := x.priors[p]
+	if known == nil {
+		known = map[int]float64{}
+		x.priors[p] = known
+	}
+	var missing []int
+	for _, i := range samples {
+		if _, ok := known[i]; !ok {
+			missing = append(missing, i)
+		}
+	}
+	if len(missing) > 0 {
+		m, err := x.served(ctx, ref, p)
+		if err != nil {
+			return nil, err
+		}
+		odds, err := m.Score(x.in.Stream, missing)
+		if err != nil {
+			return nil, err
+		}
+		for n, i := range missing {
+			if math.IsNaN(odds[n]) || math.IsInf(odds[n], 0) {
+				return nil, fmt.Errorf("sample %d has the log-odds %v", i, odds[n])
+			}
+			known[i] = odds[n]
+		}
+	}
+	out := make([]float64, len(samples))
+	for k, i := range samples {
+		out[k] = known[i]
 	}
 	return out, nil
 }

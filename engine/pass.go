@@ -17,7 +17,7 @@ type pass struct {
 	batch   *batch
 	seed    uint32
 	x       *tensors.Tensor
-	lent    bool // x and sights are another pass's, which frees them
+	lent    bool // x is another pass's, which frees it
 	sights  []any
 	kept    [][]any // by layer, from the lowest adapted one on: what its forward stage kept
 }
@@ -59,7 +59,7 @@ func (j *job) pass(ctx context.Context, r *replica, seqs []prompt.Sequence, b *b
 	return p, nil
 }
 
-// branch is another job's pass that goes on where this one stands. It ends before this one is closed.
+// branch is another job's pass that goes on where this one stands, on its sights. It ends, with logOdds, before this one is closed.
 func (p *pass) branch(j *job) *pass {
 	return &pass{job: j, replica: p.replica, batch: p.batch, seed: p.seed, x: p.x, sights: p.sights, lent: true}
 }

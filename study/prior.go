@@ -95,60 +95,33 @@ func (x *executor) priorOdds(ctx context.Context, samples []int) ([]float64, err
 	if err != nil {
 		return nil, fmt.Errorf("study: prior: %w", err)
 	}
-	out := make([]float64, len(samples))
-	byPeriod := map[int][]int{} // places in samples
-	for k, i := range samples {
-		p := periodOf(x.in.Stream, i)
-		byPeriod[p] = append(byPeriod[p], k)
-	}
-	for p, places := range byPeriod {
-		part := make([]int, len(places))
-		for n, k := range places {
-			part[n] = samples[k]
+	// A stack asks for all that served before at every update, so each sample is scored once.
+	missing := map[int][]int{} // by period
+	for _, i := range samples {
+		if _, ok := x.priors[i]; !ok {
+			p := periodOf(x.in.Stream, i)
+			missing[p] = append(missing[p], i)
 		}
-		odds, err := x.priorOfPeriod(ctx, ref, p, part)
+	}
+	for p, part := range missing {
+		m, err := x.served(ctx, ref, p)
 		if err != nil {
 			return nil, fmt.Errorf("study: prior %s on period %d: %w", x.c.Prior, p, err)
 		}
-		for n, k := range places {
-			out[k] = odds[n]
-		}
-	}
-	return out, nil
-}
-
-// priorOfPeriod are the prior's log-odds of samples of one period. A stack asks for those of all that served before at every update, so each is worked out once.
-func (x *executor) priorOfPeriod(ctx context.Context, ref reference, p int, samples []int) ([]float64, error) {
-	known := x.priors[p]
-	if known == nil {
-		known = map[int]float64{}
-		x.priors[p] = known
-	}
-	var missing []int
-	for _, i := range samples {
-		if _, ok := known[i]; !ok {
-			missing = append(missing, i)
-		}
-	}
-	if len(missing) > 0 {
-		m, err := x.served(ctx, ref, p)
+		odds, err := m.Score(x.in.Stream, part)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("study: prior %s on period %d: %w", x.c.Prior, p, err)
 		}
-		odds, err := m.Score(x.in.Stream, missing)
-		if err != nil {
-			return nil, err
-		}
-		for n, i := range missing {
+		for n, i := range part {
 			if math.IsNaN(odds[n]) || math.IsInf(odds[n], 0) {
-				return nil, fmt.Errorf("sample %d has the log-odds %v", i, odds[n])
+				return nil, fmt.Errorf("study: prior %s gives sample %d the log-odds %v", x.c.Prior, i, odds[n])
 			}
-			known[i] = odds[n]
+			x.priors[i] = odds[n]
 		}
 	}
 	out := make([]float64, len(samples))
 	for k, i := range samples {
-		out[k] = known[i]
+		out[k] = x.priors[i]
 	}
 	return out, nil
 }

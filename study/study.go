@@ -55,8 +55,8 @@ type executor struct {
 	sources map[string]prompt.Source
 	// fitted holds the references, the prior among them, by name and served period.
 	fitted map[string]baseline.Model
-	// priors holds the prior's log-odds by period and sample.
-	priors map[int]map[int]float64
+	// priors holds the prior's log-odds by sample.
+	priors map[int]float64
 	// learners holds those references that learn on, by name.
 	learners map[string]*cumulative
 	// rated counts the items' ratings before a period began, by period.
@@ -84,7 +84,7 @@ func Run(ctx context.Context, dir string, c Config, in Inputs) error {
 	defer func() { _ = held.Unlock() }() // it goes with the process anyway
 	x := &executor{
 		c: c, in: in, dir: dir, lists: newLister(c, in.Stream), meter: newMeter(in.Events),
-		jobs: map[string]kept{}, scored: map[string][]float64{}, sources: map[string]prompt.Source{}, fitted: map[string]baseline.Model{}, priors: map[int]map[int]float64{}, learners: map[string]*cumulative{},
+		jobs: map[string]kept{}, scored: map[string][]float64{}, sources: map[string]prompt.Source{}, fitted: map[string]baseline.Model{}, priors: map[int]float64{}, learners: map[string]*cumulative{},
 		rated:        map[int][]int32{},
 		recommenders: map[string]*recommender.Recommender{}, tuned: map[string]tuned{},
 	}

@@ -104,8 +104,8 @@ func score(ctx context.Context, o scoreOptions, stdin io.Reader, stdout, stderr 
 		defer func() { _ = f.Close() }() // only read
 		in = f
 	}
-	adapters := []*adapter.Adapter{nil} // the bare backbone
-	for k, dir := range []string{o.adapter, o.short} {
+	var adapters []*adapter.Adapter
+	for _, dir := range []string{o.adapter, o.short} {
 		if dir == "" {
 			continue
 		}
@@ -113,7 +113,10 @@ func score(ctx context.Context, o scoreOptions, stdin io.Reader, stdout, stderr 
 		if err != nil {
 			return err
 		}
-		adapters = append(adapters[:k], a)
+		adapters = append(adapters, a)
+	}
+	if len(adapters) == 0 {
+		adapters = append(adapters, nil) // the bare backbone
 	}
 	m, err := openModel(ctx, modelOptions{name: o.backbone, device: o.device, devices: o.devices, dtype: o.dtype, offline: o.offline, memory: o.memory,
 		rowTokens: o.rowTokens, batchTokens: o.batchTokens}, stderr)

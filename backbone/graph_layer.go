@@ -52,13 +52,13 @@ func (gr *Transformer) Forward(l *Layer, s Sight, x *Node) (*Node, Kept) {
 	cfg := gr.Config
 	kept := Kept{X: x}
 	attnIn := gr.norm(x, l.Weights["attn_norm"])
-	qkv := l.biased("qkv", dense(attnIn, l.Weights["qkv"]))
+	qkv := l.biased("qkv", gr.frozen(l, "qkv", attnIn))
 	kept.QKV = gr.adapt(l, siteAttentionIn, attnIn, qkv)
 	q, k, v := gr.heads(l, s, kept.QKV)
 	kept.Attended = gr.joinQuery(gr.attend(q, k, v, s.Mask))
 	o, x := l.rows(kept.Attended), l.rows(x)
 
-	proj := l.biased("o", dense(o, l.Weights["o"]))
+	proj := l.biased("o", gr.frozen(l, "o", o))
 	proj = gr.adapt(l, siteAttentionOut, o, proj)
 	if cfg.PostNorms {
 		kept.Proj = proj
@@ -67,10 +67,10 @@ func (gr *Transformer) Forward(l *Layer, s Sight, x *Node) (*Node, Kept) {
 	kept.Mid = Add(x, proj)
 
 	mlpIn := gr.norm(kept.Mid, l.Weights["mlp_norm"])
-	gateUp := l.biased("gateup", dense(mlpIn, l.Weights["gateup"]))
+	gateUp := l.biased("gateup", gr.frozen(l, "gateup", mlpIn))
 	kept.GateUp = gr.adapt(l, siteMLPIn, mlpIn, gateUp)
 	gated := gr.gatedActivation(kept.GateUp)
-	down := l.biased("down", dense(gated, l.Weights["down"]))
+	down := l.biased("down", gr.frozen(l, "down", gated))
 	down = gr.adapt(l, siteMLPOut, gated, down)
 	if cfg.PostNorms {
 		kept.Down = down
@@ -90,10 +90,10 @@ func (gr *Transformer) Backward(l *Layer, s Sight, kept Kept, dx *Node) (*Node, 
 	if cfg.PostNorms {
 		dDown = gr.normBack(kept.Down, l.Weights["post_mlp_norm"], dx)
 	}
-	dGated := denseBack(dDown, l.Weights["down"])
+	dGated := gr.frozenBack(l, "down", dDown)
 	dGated = addMaybe(dGated, gr.adaptBack(l, siteMLPOut, func() *Node { return gr.gatedActivation(kept.GateUp) }, dDown, grads))
 	dGateUp := gr.gatedActivationBack(kept.GateUp, dGated)
-	dMlpIn := denseBack(dGateUp, l.Weights["gateup"])
+	dMlpIn := gr.frozenBack(l, "gateup", dGateUp)
 	dMlpIn = addMaybe(dMlpIn, gr.adaptBack(l, siteMLPIn, func() *Node { return gr.norm(kept.Mid, l.Weights["mlp_norm"]) }, dGateUp, grads))
 	dMid := Add(dx, gr.normBack(kept.Mid, l.Weights["mlp_norm"], dMlpIn))
 
@@ -102,7 +102,7 @@ func (gr *Transformer) Backward(l *Layer, s Sight, kept Kept, dx *Node) (*Node, 
 	if cfg.PostNorms {
 		dProj = gr.normBack(kept.Proj, l.Weights["post_attn_norm"], dMid)
 	}
-	do := denseBack(dProj, l.Weights["o"])
+	do := gr.frozenBack(l, "o", dProj)
 	do = addMaybe(do, gr.adaptBack(l, siteAttentionOut, func() *Node { return l.rows(kept.Attended) }, dProj, grads))
 	if l.Targets != nil { // from the target rows back to all rows
 		do, dMid = gr.scatterRows(do, l.Targets), gr.scatterRows(dMid, l.Targets)
@@ -111,7 +111,7 @@ func (gr *Transformer) Backward(l *Layer, s Sight, kept Kept, dx *Node) (*Node, 
 	dq, dk, dv := gr.attendBack(q, k, v, s.Mask, gr.splitQuery(kept.Attended), gr.splitQuery(do))
 	dQKV := gr.headsBack(l, s, kept.QKV, gr.joinQuery(dq), gr.joinKeyValue(dk), gr.joinKeyValue(dv))
 	dAdapter := gr.adaptBack(l, siteAttentionIn, func() *Node { return gr.norm(kept.X, l.Weights["attn_norm"]) }, dQKV, grads)
-	dAttnIn := addMaybe(denseBack(dQKV, l.Weights["qkv"]), dAdapter)
+	dAttnIn := addMaybe(gr.frozenBack(l, "qkv", dQKV), dAdapter)
 	return Add(dMid, gr.normBack(kept.X, l.Weights["attn_norm"], dAttnIn)), grads
 }
 

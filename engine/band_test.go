@@ -148,3 +148,41 @@ func TestCandidatesShareTheirHistory(t *testing.T) {
 		})
 	}
 }
+
+// Prompts that share a long header are scored in longer rows, where nobody bounds the batches: the header is computed half as often.
+func TestLongHeaderStretchesRows(t *testing.T) {
+	cfg := smallConfigs()["llama"]
+	b := backends(t)["go"]
+	for _, c := range []struct {
+		header, batchTokens int
+		longest             int
+	}{{longHeader, 0, 1024}, {128, 0, 2048}, {128, 1024, 1024}} {
+		seqs := headed(60, cfg.Vocab, 1)
+		for i := range seqs {
+			s := &seqs[i]
+			grown := c.header - s.Header
+			s.Tokens = slices.Concat(make([]int32, grown), s.Tokens)
+			s.Steps = slices.Concat(slices.Repeat([]int32{-1}, grown), s.Steps)
+			for k := range s.Targets {
+				s.Targets[k].Position += int32(grown)
+			}
+			s.Header = c.header
+		}
+		e := newEngine(t, randomModel(cfg, 5), b, Options{BatchTokens: c.batchTokens})
+		longest := 0
+		for _, b := range pack(seqs, e.packing(true, false)) {
+			longest = max(longest, b.time)
+		}
+		if longest != c.longest {
+			t.Errorf("behind a header of %d, in batches of %d: rows of %d tokens, want %d", c.header, c.batchTokens, longest, c.longest)
+		}
+		for _, b := range pack(seqs, e.packing(false, false)) {
+			if b.time > 1024 {
+				t.Errorf("behind a header of %d a row of %d tokens is trained on", c.header, b.time)
+			}
+		}
+		if c.header == 128 {
+			sameScores(t, "rows", scoreAll(t, e, seqs[:8], nil), scoreAll(t, onRows(e), seqs[:8], nil))
+		}
+	}
+}

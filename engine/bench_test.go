@@ -124,42 +124,44 @@ func BenchmarkBand(b *testing.B) {
 		{"aligned", 1120, backbone.Band{Block: 160, Header: 72}},
 		{"none", 1024, backbone.Band{Block: 32}},
 	} {
-		e, err := New(context.Background(), m, backend, Options{DType: device.DType(device.XLACPU), RowTokens: c.time, BatchTokens: c.time})
-		if err != nil {
-			b.Fatal(err)
-		}
-		a, err := adapter.New(adapter.Config{}, e.AdapterShapes(), 1)
-		if err != nil {
-			b.Fatal(err)
-		}
-		seqs := fullRows(1, c.time, 150)
-		batch := layOut(seqs, []*row{{members: []int{0}}}, 1, c.time, reach{})
-		batch.band = c.band
-		for _, train := range []bool{false, true} {
-			what := map[bool]string{false: "score", true: "train"}[train]
-			b.Run(what+"/"+c.name, func(b *testing.B) {
-				j, err := e.start(seqs, answers, a, train, .05)
-				if err != nil {
-					b.Fatal(err)
-				}
-				defer j.close()
-				jobs := []*job{j}
-				step := func() error {
-					if train {
-						_, err := j.gradient(context.Background(), e.replicas[0], seqs, batch, 1)
-						return err
-					}
-					_, err := scoreBatch(context.Background(), jobs, e.replicas[0], seqs, batch)
-					return err
-				}
-				compile(b, step)
-				for b.Loop() {
-					if err := step(); err != nil {
+		for _, quantize := range Quantizations() {
+			e, err := New(context.Background(), m, backend, Options{DType: device.DType(device.XLACPU), Quantize: quantize, RowTokens: c.time, BatchTokens: c.time})
+			if err != nil {
+				b.Fatal(err)
+			}
+			a, err := adapter.New(adapter.Config{}, e.AdapterShapes(), 1)
+			if err != nil {
+				b.Fatal(err)
+			}
+			seqs := fullRows(1, c.time, 150)
+			batch := layOut(seqs, []*row{{members: []int{0}}}, 1, c.time, reach{})
+			batch.band = c.band
+			for _, train := range []bool{false, true} {
+				what := map[bool]string{false: "score", true: "train"}[train]
+				b.Run(what+"/"+c.name+"/"+quantize, func(b *testing.B) {
+					j, err := e.start(seqs, answers, a, train, .05)
+					if err != nil {
 						b.Fatal(err)
 					}
-				}
-				b.ReportMetric(b.Elapsed().Seconds()*1e3/float64(b.N*cfg.Layers)*1024/float64(c.time), "ms/layer/1024")
-			})
+					defer j.close()
+					jobs := []*job{j}
+					step := func() error {
+						if train {
+							_, err := j.gradient(context.Background(), e.replicas[0], seqs, batch, 1)
+							return err
+						}
+						_, err := scoreBatch(context.Background(), jobs, e.replicas[0], seqs, batch)
+						return err
+					}
+					compile(b, step)
+					for b.Loop() {
+						if err := step(); err != nil {
+							b.Fatal(err)
+						}
+					}
+					b.ReportMetric(b.Elapsed().Seconds()*1e3/float64(b.N*cfg.Layers)*1024/float64(c.time), "ms/layer/1024")
+				})
+			}
 		}
 	}
 }

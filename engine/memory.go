@@ -45,6 +45,8 @@ func (m Memory) Total() int64 {
 type Work struct {
 	// DType is that of weights and activations, as in Options.
 	DType string
+	// Quantize is as in Options: the layers' matrices take a byte a number.
+	Quantize string
 	// Rows of RowTokens tokens are in one batch. None means loading alone.
 	Rows, RowTokens int
 	// Train says that gradients are wanted.
@@ -62,7 +64,7 @@ type Work struct {
 // FullBatch is the work of one batch as large as the options allow.
 func (o Options) FullBatch(train bool) Work {
 	full := o.withDefaults()
-	return Work{DType: o.DType, Rows: max(1, full.BatchTokens/max(1, full.RowTokens)), RowTokens: full.RowTokens, Train: train, Devices: o.Devices}
+	return Work{DType: o.DType, Quantize: o.Quantize, Rows: max(1, full.BatchTokens/max(1, full.RowTokens)), RowTokens: full.RowTokens, Train: train, Devices: o.Devices}
 }
 
 // Temporary in one layer, for each token of a batch: numbers of feed-forward width in the type of the activations, bytes for each
@@ -92,7 +94,7 @@ func EstimateMemory(c backbone.Config, w Work) (Memory, error) {
 	}
 	size := float64(dtype.Size())
 	m := Memory{Fixed: scoreFixed}
-	elements := 0.
+	weights := 0.
 	for name, shape := range c.Shapes() {
 		if name == "head" { // only two rows of it are used
 			continue
@@ -101,10 +103,14 @@ func EstimateMemory(c backbone.Config, w Work) (Memory, error) {
 		for _, d := range shape {
 			n *= float64(d)
 		}
-		elements += n
+		if w.Quantize == QuantizeInt8 && isMatrix(deviceName(name)) {
+			weights += n + 4*float64(shape[0])
+		} else {
+			weights += n * size
+		}
 	}
 	devices := float64(max(1, w.Devices))
-	m.Weights = whole(devices * elements * size)
+	m.Weights = whole(devices * weights)
 	tokens := devices * float64(max(1, w.AtOnce)) * float64(w.Rows) * float64(w.RowTokens)
 	if tokens <= 0 {
 		return m, nil
@@ -226,7 +232,7 @@ func (o Options) limit(b compute.Backend) int64 {
 
 // fits is CheckMemory for a batch of this engine that computes some layers, all of them backwards too when it trains.
 func (e *Engine) fits(rows, rowTokens int, band backbone.Band, layers int, train bool) error {
-	w := Work{DType: e.options.DType, Rows: rows, RowTokens: rowTokens, Train: train, Layers: layers, Keys: band.Keys(), AtOnce: executors(e.backend)}
+	w := Work{DType: e.options.DType, Quantize: e.options.Quantize, Rows: rows, RowTokens: rowTokens, Train: train, Layers: layers, Keys: band.Keys(), AtOnce: executors(e.backend)}
 	if e.backend.HasSharedBuffers() { // else each device has memory of its own
 		w.Devices = e.options.Devices
 	}

@@ -50,7 +50,12 @@ type packing struct {
 	byRows bool
 	// shrink gives a call that is small a shorter row.
 	shrink bool
+	// stretch lets rows have twice the tokens of a batch where their header would take much of one.
+	stretch bool
 }
+
+// longHeader is the share of a batch, one in so many tokens, above which the header of every row is worth longer rows.
+const longHeader = 16
 
 // pack lays sequences into rows and rows into batches. Sequences stay whole; a token sees its own sequence only. The result
 // depends on the sequences and the packing alone, so a job meets the same batches when it is run again. Sequences that share a header and
@@ -97,14 +102,17 @@ func pack(seqs []prompt.Sequence, p packing) []*batch {
 	return out
 }
 
-// packLong packs into single rows of up to batchTokens. Where all fit a few of them, the rows are about even, and as long as
+// packLong packs into single rows of up to batchTokens, or twice as many (packing.stretch). Where all fit a few of them, the rows are about even, and as long as
 // that takes; a long list gets full rows, which one program serves.
 func packLong(seqs []prompt.Sequence, r reach, p packing) []*batch {
 	full := p.batchTokens
+	if p.stretch && r.header*longHeader > full {
+		full *= 2
+	}
 	total := 0
 	for i := range seqs {
 		total += len(seqs[i].Tokens) - r.header
-		full = max(full, powerOfTwo(len(seqs[i].Tokens), p.batchTokens))
+		full = max(full, powerOfTwo(len(seqs[i].Tokens), full))
 	}
 	even := p.shrink || !p.wide
 	share := full
@@ -117,7 +125,7 @@ func packLong(seqs []prompt.Sequence, r reach, p packing) []*batch {
 	flush := func() {
 		time := full
 		if even {
-			time = min(full, rowLength(current.used, full))
+			time = min(full, rowLength(current.used, p.batchTokens))
 		}
 		out = append(out, layOut(seqs, []*row{{members: current.members}}, 1, time, r))
 		current = row{}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/gomlx/compute"
@@ -26,10 +28,14 @@ var ErrDevices = errors.New("too few devices")
 type Options struct {
 	// DType is the type of weights and activations: "bf16" or "f32". Default "f32"; device.DType gives a device's fastest.
 	DType string
+	// Quantize is how the products of the frozen weights are computed: "none", in DType, or "int8", in 8-bit integers, every output's
+	// weights and every token's activations with a scale of their own. The rest, the adapters' products among it, stays in DType. Default "none".
+	Quantize string
 	// RowTokens is the length of a packed row. Default 512. Longer sequences get rows of their own, of the next power of two.
 	RowTokens int
 	// BatchTokens bounds the tokens of one run of a program, and with them memory: where it is given, a sequence whose row is longer is
-	// refused. Default 1024, or the row of a longer sequence; on a GPU up to 8192, as its memory allows.
+	// refused. Default 1024, or the row of a longer sequence; on a GPU up to 8192, as its memory allows. Where it is left out, prompts that share a
+	// long header are scored in rows of twice as many.
 	BatchTokens int
 	// Devices is how many of the backend's devices work side by side, each with the whole model and batches of its own; gradients
 	// are added up in the order of the batches, so that results do not depend on it. Default 1.
@@ -39,10 +45,22 @@ type Options struct {
 	MemoryLimit int64
 }
 
+// What Options.Quantize takes.
+const (
+	QuantizeNone = "none"
+	QuantizeInt8 = "int8"
+)
+
+// Quantizations lists what Options.Quantize takes.
+func Quantizations() []string { return []string{QuantizeNone, QuantizeInt8} }
+
 // withDefaults fills in what is left out, but for the limit, which depends on the device.
 func (o Options) withDefaults() Options {
 	if o.DType == "" {
 		o.DType = "f32"
+	}
+	if o.Quantize == "" {
+		o.Quantize = QuantizeNone
 	}
 	if o.RowTokens == 0 {
 		o.RowTokens = 512
@@ -91,6 +109,7 @@ type Engine struct {
 	mu       sync.Mutex // programs
 	programs map[signature]*graph.Exec
 	longest  int  // tokens of the longest row that the caller's BatchTokens lets through; 0 where it was left open
+	stretch  bool // rows of twice BatchTokens may be scored
 	byRows   bool // tests compare attention by blocks with attention over whole rows
 }
 
@@ -108,7 +127,7 @@ const goExecutors = 2
 
 // executors is how many batches a device runs side by side. XLA uses all cores by itself.
 func executors(b compute.Backend) int {
-	if b.Name() == "Go Backend" { // its type is not exported
+	if b.Name() == backbone.GoBackend {
 		return goExecutors
 	}
 	return 1
@@ -133,6 +152,9 @@ func New(ctx context.Context, m *backbone.Model, b compute.Backend, opts Options
 	if err != nil {
 		return nil, err
 	}
+	if !slices.Contains(Quantizations(), opts.Quantize) {
+		return nil, fmt.Errorf("engine: quantization %q is unknown: use %s", opts.Quantize, strings.Join(Quantizations(), " or "))
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -140,8 +162,9 @@ func New(ctx context.Context, m *backbone.Model, b compute.Backend, opts Options
 	if err := e.fits(0, 0, backbone.Band{}, 0, false); err != nil {
 		return nil, err
 	}
+	e.stretch = longest == 0 && b.HasSharedBuffers() && e.fits(1, 2*opts.BatchTokens, backbone.Band{}, 0, false) == nil
 	for n := range opts.Devices {
-		w, err := uploadWeights(ctx, b, compute.DeviceNum(n), m, dtype)
+		w, err := uploadWeights(ctx, b, compute.DeviceNum(n), m, dtype, opts.Quantize == QuantizeInt8)
 		if err != nil {
 			e.Close()
 			return nil, err
@@ -158,7 +181,11 @@ func (e *Engine) BackboneHash() string { return e.model.Hash }
 
 // Numerics names backend, data type, batch shapes and how attention goes over them: what decides a result's last bits.
 func (e *Engine) Numerics() string {
-	return fmt.Sprintf("%s %s rows %d batch %d layers 1", e.backend.Name(), e.options.DType, e.options.RowTokens, e.options.BatchTokens)
+	dtype := e.options.DType
+	if e.options.Quantize != QuantizeNone {
+		dtype += " " + e.options.Quantize
+	}
+	return fmt.Sprintf("%s %s rows %d batch %d layers 1", e.backend.Name(), dtype, e.options.RowTokens, e.options.BatchTokens)
 }
 
 // AdapterShapes gives [out, in] of every projection that an adapter may change.
@@ -222,7 +249,7 @@ func (e *Engine) Gradient(ctx context.Context, seqs []prompt.Sequence, ans promp
 
 // packing is how the sequences of a call become batches.
 func (e *Engine) packing(wide, shrink bool) packing {
-	return packing{rowTokens: e.options.RowTokens, batchTokens: e.options.BatchTokens, atOnce: executors(e.backend), byRows: e.byRows, wide: wide, shrink: shrink}
+	return packing{rowTokens: e.options.RowTokens, batchTokens: e.options.BatchTokens, atOnce: executors(e.backend), byRows: e.byRows, wide: wide, shrink: shrink, stretch: wide && e.stretch}
 }
 
 // Close frees the weights on the devices.

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"lsat/backbone"
@@ -36,9 +34,10 @@ type layerWeights struct {
 	tensors []any
 }
 
-// uploadWeights converts every weight to dtype (norms and biases too) and moves it to the device. Where a device shares the host's
-// memory, weights are written straight into its buffers, so that besides those only what is being read takes memory.
-func uploadWeights(ctx context.Context, b compute.Backend, device compute.DeviceNum, m *backbone.Model, dtype dtypes.DType) (*deviceWeights, error) {
+// uploadWeights converts every weight to dtype (norms and biases too) and moves it to the device; with quantize, the layers' matrices are
+// quantized instead, and their scales come behind them. Where a device shares the host's memory, weights are written straight into its
+// buffers, so that besides those only what is being read takes memory.
+func uploadWeights(ctx context.Context, b compute.Backend, device compute.DeviceNum, m *backbone.Model, dtype dtypes.DType, quantize bool) (*deviceWeights, error) {
 	distinct := map[string]bool{}
 	for name := range m.Weights {
 		if name == "head" {
@@ -47,7 +46,8 @@ func uploadWeights(ctx context.Context, b compute.Backend, device compute.Device
 		distinct[deviceName(name)] = true
 	}
 	names := slices.Sorted(maps.Keys(distinct))
-	w := &deviceWeights{layers: make([]layerWeights, m.Config.Layers), all: make([]*tensors.Tensor, len(names))}
+	w := &deviceWeights{layers: make([]layerWeights, m.Config.Layers)}
+	uploaded := make([][]*tensors.Tensor, len(names))
 	errs := make([]error, len(names))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
@@ -61,11 +61,15 @@ func uploadWeights(ctx context.Context, b compute.Backend, device compute.Device
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			if errs[i] = ctx.Err(); errs[i] == nil {
-				w.all[i], errs[i] = upload(b, device, m, sources(name), dtype)
+				up := uploader{backend: b, device: device, model: m, dtype: dtype}
+				uploaded[i], errs[i] = up.upload(sources(name), quantize && isMatrix(name))
 			}
 		}()
 	}
 	wg.Wait()
+	for _, ts := range uploaded {
+		w.all = append(w.all, ts...)
+	}
 	for i, err := range errs {
 		if err != nil {
 			w.release()
@@ -76,13 +80,15 @@ func uploadWeights(ctx context.Context, b compute.Backend, device compute.Device
 		layer, part, ok := splitLayer(name)
 		switch {
 		case name == "embed":
-			w.embed = w.all[i]
+			w.embed = uploaded[i][0]
 		case name == "norm":
-			w.norm = w.all[i]
+			w.norm = uploaded[i][0]
 		case ok && layer < len(w.layers):
 			l := &w.layers[layer]
-			l.names = strings.TrimSpace(l.names + " " + part)
-			l.tensors = append(l.tensors, w.all[i])
+			for k, t := range uploaded[i] {
+				l.names = strings.TrimSpace(l.names + " " + part + []string{"", backbone.ScaleSuffix}[k])
+				l.tensors = append(l.tensors, t)
+			}
 		}
 	}
 	return w, nil
@@ -147,69 +153,10 @@ func splitLayer(name string) (layer int, part string, ok bool) {
 	return layer, part, err == nil
 }
 
-// upload puts the named weights under each other in one tensor on the device.
-func upload(b compute.Backend, device compute.DeviceNum, m *backbone.Model, names []string, dtype dtypes.DType) (*tensors.Tensor, error) {
-	var dims []int
-	parts := make([]backbone.Weight, len(names))
-	for i, name := range names {
-		w, ok := m.Weights[name]
-		if !ok {
-			return nil, fmt.Errorf("the model has no tensor %q", name)
-		}
-		if parts[i] = w; dims == nil {
-			dims = append(dims, w.Shape...)
-		} else {
-			dims[0] += w.Shape[0]
-		}
-	}
-	defer func() {
-		for _, w := range parts {
-			w.Release()
-		}
-	}()
-	shape := shapes.Make(dtype, dims...)
-	fill := func(dst []byte) error {
-		for _, w := range parts {
-			n := elements(w) * dtype.Size()
-			if n > len(dst) {
-				return fmt.Errorf("its parts do not fit %s", shape)
-			}
-			if err := read(dst[:n], w, dtype); err != nil {
-				return err
-			}
-			dst = dst[n:]
-		}
-		return nil
-	}
-	if b.HasSharedBuffers() {
-		return uploadShared(b, device, shape, fill)
-	}
-	if len(parts) == 1 && parts[0].Bytes != nil && storedAs(parts[0].DType, dtype) {
-		return tensors.FromRaw(b, device, shape, parts[0].Bytes)
-	}
-	data := make([]byte, shape.ByteSize())
-	if err := fill(data); err != nil {
-		return nil, err
-	}
-	return tensors.FromRaw(b, device, shape, data)
-}
-
-// uploadShared lets fill write a tensor's elements into a buffer that host and device share. tensors.FromRaw would copy them from a
-// second place.
-func uploadShared(b compute.Backend, device compute.DeviceNum, shape shapes.Shape, fill func([]byte) error) (*tensors.Tensor, error) {
-	buffer, flat, err := b.NewSharedBuffer(device, shape)
-	if err != nil {
-		return nil, err
-	}
-	t, err := tensors.FromBuffer(buffer)
-	if err != nil {
-		return nil, errors.Join(err, buffer.Finalize())
-	}
-	if err := fill(dtypes.UnsafeByteSliceFromAny(flat)); err != nil {
-		release(t)
-		return nil, err
-	}
-	return t, nil
+// isMatrix says whether a device tensor is one of the matrices that tokens are multiplied with in a layer.
+func isMatrix(name string) bool {
+	_, part, ok := splitLayer(name)
+	return ok && slices.Contains([]string{"qkv", "o", "gateup", "down"}, part)
 }
 
 // storedAs says whether elements of a storage type are those of a tensor of the type.

@@ -39,7 +39,7 @@ func TestWeightsArriveWhole(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, be := range []compute.Backend{b, apart{b}} {
-				w, err := uploadWeights(context.Background(), be, 0, m, dtype)
+				w, err := uploadWeights(context.Background(), be, 0, m, dtype, false)
 				if err != nil {
 					t.Fatal(err)
 				}

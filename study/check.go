@@ -23,6 +23,9 @@ func (c Config) check() error {
 	if !slices.Contains([]string{"auto", "bf16", "f32"}, c.DType) {
 		return keyError("dtype", "%q is not one of auto, bf16, f32", c.DType)
 	}
+	if !slices.Contains(engine.Quantizations(), c.Quantize) {
+		return keyError("quantize", "%q is not one of %s", c.Quantize, strings.Join(engine.Quantizations(), ", "))
+	}
 	if _, err := engine.ParseMemory(c.Memory); err != nil {
 		return keyError("memory", "%q is not auto, off, or a size such as 16GB", c.Memory)
 	}

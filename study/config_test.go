@@ -77,6 +77,7 @@ func TestBadConfigurations(t *testing.T) {
 		"limit":          `limit.bad.yml:3: limits.ful: is not among the strategies`,
 		"limit_empty":    `limit_empty.bad.yml:3: limits.full: leaves no test period of 10-19`,
 		"dtype":          `dtype.bad.yml:3: dtype: "int8" is not one of auto, bf16, f32`,
+		"quantize":       `quantize.bad.yml:3: quantize: "int4" is not one of none, int8`,
 		"rank":           `rank.bad.yml:3: adapter: rank -1 is not in 1 to 16384`,
 		"module":         `module.bad.yml:3: adapter: unknown module "query" (known: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj)`,
 		"beta":           `beta.bad.yml:4: hyper.update: beta1 and beta2 must be below 1`,

@@ -23,10 +23,10 @@ func init() { commands = append(commands, newScoreCommand) }
 
 // scoreOptions are the flags of lsat score.
 type scoreOptions struct {
-	backbone, adapter, short, prompts, device, dtype, memory string
-	weight                                                   float64
-	rowTokens, batchTokens, devices                          int
-	json, offline                                            bool
+	backbone, adapter, short, prompts, device, dtype, quantize, memory string
+	weight                                                             float64
+	rowTokens, batchTokens, devices                                    int
+	json, offline                                                      bool
 }
 
 func newScoreCommand() *cobra.Command {
@@ -69,6 +69,7 @@ below the lowest layer that either of them adapts is computed once.`,
 	f.StringVar(&o.device, "device", "auto", "auto, xla:cuda, xla:cpu or go")
 	f.IntVar(&o.devices, "devices", 0, "devices of that kind that work side by side (default 1)")
 	f.StringVar(&o.dtype, "dtype", "auto", "f32, bf16 or auto (bf16 where the device has instructions for it)")
+	f.StringVar(&o.quantize, "quantize", engine.QuantizeNone, "int8 multiplies the frozen weights in 8-bit integers: faster on the CPU, in less memory, log-odds a little apart")
 	f.StringVar(&o.memory, "memory", "auto", "memory that may be taken: a size such as 16GB, off for no check, or auto (all there is)")
 	f.IntVar(&o.rowTokens, "row-tokens", 0, "tokens of a packed row (default 512)")
 	f.IntVar(&o.batchTokens, "batch-tokens", 0, "tokens of a batch; fewer take less memory (default 1024, on a GPU up to 8192)")
@@ -118,7 +119,7 @@ func score(ctx context.Context, o scoreOptions, stdin io.Reader, stdout, stderr 
 	if len(adapters) == 0 {
 		adapters = append(adapters, nil) // the bare backbone
 	}
-	m, err := openModel(ctx, modelOptions{name: o.backbone, device: o.device, devices: o.devices, dtype: o.dtype, offline: o.offline, memory: o.memory,
+	m, err := openModel(ctx, modelOptions{name: o.backbone, device: o.device, devices: o.devices, dtype: o.dtype, quantize: o.quantize, offline: o.offline, memory: o.memory,
 		rowTokens: o.rowTokens, batchTokens: o.batchTokens}, stderr)
 	if err != nil {
 		return err

@@ -73,7 +73,7 @@ func runStudy(ctx context.Context, c study.Config, dir string, offline bool, std
 		Stream: stream,
 		Open: func(ctx context.Context) (prompt.Template, engine.Runner, error) {
 			var err error
-			if model, err = openModel(ctx, modelOptions{name: c.Backbone, device: c.Device, devices: c.Devices, dtype: c.DType, offline: offline,
+			if model, err = openModel(ctx, modelOptions{name: c.Backbone, device: c.Device, devices: c.Devices, dtype: c.DType, quantize: c.Quantize, offline: offline,
 				memory: c.Memory, rowTokens: c.RowTokens, batchTokens: c.BatchTokens, train: true}, stderr); err != nil {
 				return nil, nil, err
 			}

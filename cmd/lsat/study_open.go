@@ -45,9 +45,9 @@ func (o *opened) close() {
 // modelOptions say which backbone is opened, and how.
 type modelOptions struct {
 	// name is of the catalogue, or a path.
-	name, device, dtype string
-	offline             bool
-	devices             int
+	name, device, dtype, quantize string
+	offline                       bool
+	devices                       int
 	// memory is what engine.ParseMemory takes; rows and batches are engine.Options'.
 	memory                 string
 	rowTokens, batchTokens int
@@ -72,7 +72,7 @@ func openModel(ctx context.Context, o modelOptions, stderr io.Writer) (*opened, 
 	if notice != "" {
 		_, _ = fmt.Fprintln(stderr, notice)
 	}
-	opts := engine.Options{DType: o.dtype, Devices: o.devices, RowTokens: o.rowTokens, BatchTokens: o.batchTokens, MemoryLimit: limit}
+	opts := engine.Options{DType: o.dtype, Quantize: o.quantize, Devices: o.devices, RowTokens: o.rowTokens, BatchTokens: o.batchTokens, MemoryLimit: limit}
 	if err := opts.CheckDevices(b); err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func checkMemory(path string, opts engine.Options, on string, train bool) error 
 	if on == device.XLACUDA { // each has memory of its own
 		opts.Devices = 1
 	}
-	w := engine.Work{DType: opts.DType, Devices: opts.Devices}
+	w := engine.Work{DType: opts.DType, Quantize: opts.Quantize, Devices: opts.Devices}
 	if train {
 		w = opts.FullBatch(true)
 		w.Rows = 1

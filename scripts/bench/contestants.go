@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"lsat/device"
+	"lsat/engine"
 )
 
 // The groups: contestants of one group take turns in the same rounds.
@@ -24,6 +25,10 @@ type contestant struct {
 	prompts string // the file of prompts
 	// adapters is how many of the benchmark's adapters it loads, and top how many layers, the uppermost ones, they have; 0 means all.
 	adapters, top int
+	// quantize is engine.Options', for lsat.
+	quantize string
+	// kept says that what the layers below the adapters make of the prompts is there already, as from a second epoch on.
+	kept bool
 	// sweeps says that its best batch size has to be found, and where it is torch's, whether compiling helps.
 	sweeps bool
 	// llama says that it runs llama.cpp, which has its own files of model and adapter.
@@ -53,8 +58,11 @@ func vllmPeer(o options) []string { return []string{o.python, filepath.Join(o.pe
 // The contestants' names.
 const (
 	lsatTrainTallrec = "lsat train tallrec"
+	lsatTrainInt8    = "lsat train tallrec, int8"
+	lsatTrainKept    = "lsat train tallrec, int8, upper 18 layers over kept states"
 	lsatTrainStream  = "lsat train stream"
 	lsatScoreTallrec = "lsat score tallrec"
+	lsatScoreInt8    = "lsat score tallrec, int8"
 	lsatScoreStream  = "lsat score stream"
 	lsatEnsemble     = "lsat score stream, two adapters"
 	lsatEnsembleTop  = "lsat score stream, two adapters of the upper 18 layers"
@@ -63,6 +71,7 @@ const (
 	peftTrain        = "PEFT train tallrec"
 	published        = "TALLRec as published"
 	transformers     = "Transformers score tallrec"
+	transformersInt8 = "Transformers score tallrec, int8"
 	llamaScore       = "llama.cpp score tallrec"
 	llamaRerank      = "llama.cpp rerank"
 	vllmScore        = "vLLM score tallrec"
@@ -73,12 +82,16 @@ const (
 var contestants = []contestant{
 	{name: lsatTrainTallrec, group: trainGroup, command: lsat("train"), prompts: tallrecTrain, compiles: true},
 	{name: peftTrain, group: trainGroup, command: torchPeer("train"), prompts: tallrecTrain, sweeps: true, torch: true},
+	{name: lsatTrainInt8, group: trainGroup, command: lsat("train"), prompts: tallrecTrain, quantize: engine.QuantizeInt8, compiles: true, only: device.XLACPU},
+	{name: lsatTrainKept, group: trainGroup, command: lsat("train"), prompts: tallrecTrain, quantize: engine.QuantizeInt8, top: topLayers, kept: true, compiles: true, only: device.XLACPU},
 	{name: lsatTrainStream, group: trainGroup, command: lsat("train"), prompts: streamTrain, compiles: true},
 	{name: published, group: trainGroup, command: torchPeer("published"), prompts: tallrecTrain, sweeps: true, torch: true},
 	{name: peak, group: trainGroup, command: lsat("peak")},
 
 	{name: lsatScoreTallrec, group: scoreGroup, command: lsat("score"), prompts: tallrecTrain, adapters: 1, compiles: true},
 	{name: transformers, group: scoreGroup, command: torchPeer("score"), prompts: tallrecTrain, adapters: 1, sweeps: true, torch: true},
+	{name: lsatScoreInt8, group: scoreGroup, command: lsat("score"), prompts: tallrecTrain, adapters: 1, quantize: engine.QuantizeInt8, compiles: true, only: device.XLACPU},
+	{name: transformersInt8, group: scoreGroup, command: torchPeer("score-int8"), prompts: tallrecTrain, adapters: 1, sweeps: true, torch: true, only: device.XLACPU},
 	{name: lsatScoreStream, group: scoreGroup, command: lsat("score"), prompts: streamTrain, adapters: 1, compiles: true},
 	{name: llamaScore, group: scoreGroup, command: llamaPeer("score"), prompts: tallrecTrain, adapters: 1, llama: true, only: device.XLACPU},
 	{name: vllmScore, group: scoreGroup, command: vllmPeer, prompts: tallrecTrain, adapters: 1, torch: true, only: device.XLACUDA},
@@ -130,7 +143,13 @@ func (b *bench) load(c contestant, adapters []string, compile bool) (*worker, an
 	if c.torch {
 		model = b.torchModel()
 	}
-	r := request{Op: "load", Model: model, Device: b.state.Device, DType: b.state.DType, Threads: b.state.Threads, Adapters: adapters, Compile: compile}
+	r := request{Op: "load", Model: model, Device: b.state.Device, DType: b.state.DType, Threads: b.state.Threads, Adapters: adapters, Compile: compile, Quantize: c.quantize}
+	if c.group == trainGroup {
+		r.TopLayers = c.top
+	}
+	if c.kept {
+		r.Hidden = filepath.Join(b.options.out, "hidden")
+	}
 	if c.prompts != "" {
 		r.Prompts = b.promptsPath(c.prompts)
 	}

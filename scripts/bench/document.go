@@ -212,6 +212,8 @@ func howTo(s *state) []string {
 		"Each contestant is a process of its own that stays loaded; a round lets each work once on the round's samples, in an order that rotates, and the others wait. What is compiled on first use is compiled before the first round: what compiles for the lengths of prompts has met those of every round.",
 		"All read the same token ids. A round's samples are the same for all that work on `tallrec`: chunks of 16 of about the same length, from all lengths. `stream` takes sequences of the same pool of samples, other ones in each round.",
 		"PEFT and Transformers at their best: hidden states at the answer's position and two rows of the head instead of the whole, batches sorted by length, no padding mask, SDPA, inference mode and a merged adapter when scoring, the fastest batch size, torch.compile (with --compile) where that is faster still. They run with the allocator settings that lsat gives itself.",
+		"In 8-bit integers: lsat's `quantize: int8`, products of the frozen weights alone, every output's weights and every token's activations with a scale of their own. Transformers in 8-bit integers: PyTorch's dynamic quantization of all the layers' linear modules, which has one scale for all activations of a product. PEFT trains in bfloat16.",
+		"Over kept states: what the layers below the adapters make of the prompts has been stored before, as it is from a second epoch or strategy on (`Engine.Freeze`); reading it counts.",
 		"TALLRec as published: the loss over all tokens, the whole head, batches in random order padded to their longest as the released code does, gradients accumulated.",
 		"llama.cpp: its server with eight slots, its prompt cache and an adapter as GGUF, the Q4 file that all weights come from.",
 	}

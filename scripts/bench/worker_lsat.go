@@ -33,6 +33,11 @@ type lsatWorker struct {
 	adapters []*adapter.Adapter
 	prompts  *file
 	runs     uint64
+	layers   int // of the model
+	// topLayers is how many layers training adapts; 0 means all.
+	topLayers int
+	// hidden is where the states below them are kept; empty for nowhere.
+	hidden string
 }
 
 // serveLsat answers requests until the input ends.
@@ -86,7 +91,7 @@ func (w *lsatWorker) load(ctx context.Context, r request) error {
 	if err != nil {
 		return err
 	}
-	w.backend, w.dtype, w.device = b, r.DType, on
+	w.backend, w.dtype, w.device, w.topLayers, w.hidden = b, r.DType, on, r.TopLayers, r.Hidden
 	if w.kind == "peak" {
 		return nil
 	}
@@ -94,9 +99,10 @@ func (w *lsatWorker) load(ctx context.Context, r request) error {
 	if err != nil {
 		return err
 	}
-	if w.engine, err = engine.New(ctx, m, b, engine.Options{DType: r.DType}); err != nil {
+	if w.engine, err = engine.New(ctx, m, b, engine.Options{DType: r.DType, Quantize: r.Quantize}); err != nil {
 		return err
 	}
+	w.layers = m.Config.Layers
 	for _, dir := range r.Adapters {
 		a, err := adapter.Read(dir)
 		if err != nil {
@@ -155,12 +161,19 @@ func (w *lsatWorker) fit(ctx context.Context, r request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	if w.hidden != "" {
+		states, err := w.engine.Freeze(ctx, seqs, w.layers-w.topLayers, w.hidden, nil)
+		if err != nil {
+			return answer{}, err
+		}
+		defer func() { _ = states.Close() }() // it was only read
+	}
 	dir, err := os.MkdirTemp("", "lsat-bench-")
 	if err != nil {
 		return answer{}, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // scratch
-	spec := train.Spec{Backbone: w.engine.BackboneHash(), Numerics: w.engine.Numerics(), Hyper: train.Hyper{Batch: r.Step}, Seed: r.Seed}
+	spec := train.Spec{Backbone: w.engine.BackboneHash(), Numerics: w.engine.Numerics(), Hyper: train.Hyper{Batch: r.Step}, Adapter: adapter.Config{TopLayers: w.topLayers}, Seed: r.Seed}
 	res, err := train.Run(ctx, spec, w.engine, train.Data{Train: prompt.List(seqs), Answers: w.prompts.Answers}, nil, filepath.Join(dir, "job"), nil)
 	if err != nil {
 		return answer{}, err

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"lsat/device"
+	"lsat/engine"
 	"lsat/internal/randommodel"
 )
 
@@ -53,6 +54,7 @@ func command(ctx context.Context, args []string, stdout io.Writer) error {
 		var o runOptions
 		flags.StringVar(&o.device, "device", "auto", "auto, go, xla:cpu or xla:cuda")
 		flags.StringVar(&o.dtype, "dtype", "bf16", "bf16 or f32")
+		flags.StringVar(&o.quantize, "quantize", engine.QuantizeNone, "none, or int8: the frozen weights in 8-bit integers")
 		flags.IntVar(&o.rows, "rows", 1, "rows of a batch")
 		flags.IntVar(&o.tokens, "tokens", 64, "tokens of a row")
 		flags.BoolVar(&o.noTrain, "no-train", false, "score only")

@@ -18,9 +18,9 @@ import (
 
 // runOptions are the flags of bigmodel run.
 type runOptions struct {
-	device, dtype string
-	rows, tokens  int
-	noTrain       bool
+	device, dtype, quantize string
+	rows, tokens            int
+	noTrain                 bool
 }
 
 // stages prints a line at the end of each stage of work.
@@ -51,14 +51,14 @@ func measure(ctx context.Context, dir string, o runOptions, w io.Writer) error {
 	}
 	defer func() { _ = m.Close() }() // only read
 	s.end("map and hash the files")
-	e, err := engine.New(ctx, m, b, engine.Options{DType: o.dtype, RowTokens: o.tokens, BatchTokens: o.rows * o.tokens})
+	e, err := engine.New(ctx, m, b, engine.Options{DType: o.dtype, Quantize: o.quantize, RowTokens: o.tokens, BatchTokens: o.rows * o.tokens})
 	if err != nil {
 		return err
 	}
 	defer e.Close()
 	s.end("weights to the device")
 	for _, train := range []bool{false, true} {
-		work := engine.Work{DType: o.dtype, Rows: o.rows, RowTokens: o.tokens, Train: train}
+		work := engine.Work{DType: o.dtype, Quantize: o.quantize, Rows: o.rows, RowTokens: o.tokens, Train: train}
 		m, err := engine.EstimateMemory(m.Config, work)
 		if err != nil {
 			return err

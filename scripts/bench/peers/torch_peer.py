@@ -2,6 +2,7 @@
 
   python torch_peer.py train      PEFT: only the two answers' logits, sorted by length, no padding mask
   python torch_peer.py score      Transformers: the same for scoring, the adapter merged into the weights
+  python torch_peer.py score-int8 the same in 8-bit integers, by PyTorch's dynamic quantization of all linear layers
   python torch_peer.py published  TALLRec's released training: loss over all tokens, full head, random order, accumulated gradients
 
 Sequences are padded on the right and attention is causal, so that no token sees padding and no mask is needed: scaled_dot_product_attention
@@ -26,12 +27,15 @@ if not torch.cuda.is_available():
 class Peer:
     def __init__(self, kind):
         self.kind = kind
+        self.scores = kind in ("score", "score-int8")
 
     def load(self, request):
         start = time.perf_counter()
         torch.set_num_threads(request["threads"])
         torch.manual_seed(1)
         dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[request["dtype"]]
+        if self.kind == "score-int8":
+            dtype = torch.float32  # what its quantization takes
         self.device = torch.device("cuda" if request.get("device") == "xla:cuda" else "cpu")
         model = AutoModelForCausalLM.from_pretrained(request["model"], dtype=dtype, attn_implementation="sdpa", local_files_only=True).to(self.device)
         model.config.use_cache = False
@@ -39,11 +43,13 @@ class Peer:
         self.eos = model.config.eos_token_id
         if isinstance(self.eos, list):
             self.eos = self.eos[0]
-        if self.kind == "score":
+        if self.scores:
             if request.get("adapters"):
                 model = PeftModel.from_pretrained(model, request["adapters"][0]).merge_and_unload()
             model.eval()
             self.inner, self.causal = model.model, model
+            if self.kind == "score-int8":
+                self.inner = torch.ao.quantization.quantize_dynamic(model.model, {torch.nn.Linear}, dtype=torch.qint8)
         else:
             lora = LoraConfig(r=8, lora_alpha=16, lora_dropout=0.05, target_modules=["q_proj", "v_proj"], bias="none", task_type="CAUSAL_LM")
             model = get_peft_model(model, lora, autocast_adapter_dtype=False)
@@ -52,10 +58,10 @@ class Peer:
         if request.get("compile"):
             self.inner.compile(dynamic=True)  # batches differ in length: one program for all lengths
         self.model = model
-        head = (model if self.kind == "score" else model.base_model.model).lm_head.weight
+        head = (model if self.scores else model.base_model.model).lm_head.weight
         self.direction = (head[self.answers["Yes"]].float() - head[self.answers["No"]].float()).detach()
         self.parameters = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-3, weight_decay=0.0) if self.kind != "score" else None
+        self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-3, weight_decay=0.0) if not self.scores else None
         return {"seconds": time.perf_counter() - start, "pid": os.getpid(), "version": versions()}
 
     def batches(self, indices, size):
@@ -80,7 +86,7 @@ class Peer:
         start = time.perf_counter()
         indices, size = request["indices"], request["batch"]
         answer = {"batch": size}
-        if self.kind == "score":
+        if self.scores:
             odds = dict.fromkeys(indices)
             with torch.inference_mode():
                 batches = [(members, self.log_odds(ids, last)) for members, ids, last, _ in self.batches(indices, size)]

@@ -149,7 +149,8 @@ func TestCandidatesShareTheirHistory(t *testing.T) {
 	}
 }
 
-// Prompts that share a long header are scored in longer rows, where nobody bounds the batches: the header is computed half as often.
+// Prompts that share a long header are scored in longer rows, where nobody bounds the batches: the header is computed half as often. They are trained on
+// in rows as long as they need.
 func TestLongHeaderStretchesRows(t *testing.T) {
 	cfg := smallConfigs()["llama"]
 	b := backends(t)["go"]
@@ -176,10 +177,17 @@ func TestLongHeaderStretchesRows(t *testing.T) {
 		if longest != c.longest {
 			t.Errorf("behind a header of %d, in batches of %d: rows of %d tokens, want %d", c.header, c.batchTokens, longest, c.longest)
 		}
+		fine := 0
 		for _, b := range pack(seqs, e.packing(false, false)) {
 			if b.time > 1024 {
 				t.Errorf("behind a header of %d a row of %d tokens is trained on", c.header, b.time)
 			}
+			if b.time%128 != 0 && b.time > 768 {
+				fine++
+			}
+		}
+		if long := c.header > longHeader; long != (fine > 0) {
+			t.Errorf("behind a header of %d, %d rows are trained on whose length is no multiple of an eighth of a batch", c.header, fine)
 		}
 		if c.header == 128 {
 			sameScores(t, "rows", scoreAll(t, e, seqs[:8], nil), scoreAll(t, onRows(e), seqs[:8], nil))

@@ -171,9 +171,15 @@ func (m Memory) advice(c backbone.Config, w Work, limit int64) string {
 	alone := w
 	alone.Rows = 0
 	if a, err := EstimateMemory(c, alone); err != nil || a.Total() > limit { // not even the weights
-		alone.DType = "bf16"
-		if a, err := EstimateMemory(c, alone); err == nil && a.Total() <= limit {
-			return "take bf16 instead of f32, or a smaller model"
+		for _, less := range []struct{ dtype, quantize, words string }{
+			{"bf16", w.Quantize, "take bf16 instead of f32, or a smaller model"},
+			{w.DType, QuantizeInt8, "quantize to int8, or take a smaller model"},
+			{"bf16", QuantizeInt8, "take bf16 and quantize to int8, or take a smaller model"},
+		} {
+			alone.DType, alone.Quantize = less.dtype, less.quantize
+			if a, err := EstimateMemory(c, alone); err == nil && a.Total() <= limit {
+				return less.words
+			}
 		}
 		return "take a smaller model"
 	}

@@ -180,6 +180,8 @@ func TestBatchThatCannotFitIsRefused(t *testing.T) {
 	_ = newEngine(t, m, backends(t)["go"], Options{MemoryLimit: -1})
 	err := CheckMemory(llama7B(32), Work{DType: "f32", Rows: 1, RowTokens: 64, Train: true}, 20e9)
 	refused(t, err, "training on a row of 64 tokens", "the limit is 20.00 GB", "take bf16 instead of f32")
+	err = CheckMemory(llama7B(32), Work{DType: "bf16", Rows: 1, RowTokens: 64, Train: true}, 10e9)
+	refused(t, err, "weights 13.", "the limit is 10.00 GB", "; quantize to int8, or take a smaller model")
 	err = CheckMemory(llama7B(32), Work{DType: "f32", Rows: 1, RowTokens: 1 << 20}, 64e9)
 	refused(t, err, "64.00 GB", "lower row_tokens from 1048576")
 	if err := CheckMemory(llama7B(32), Work{DType: "f32", Rows: 1, RowTokens: 1 << 20}, 0); err != nil {

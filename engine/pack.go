@@ -106,7 +106,8 @@ func pack(seqs []prompt.Sequence, p packing) []*batch {
 // that takes; a long list gets full rows, which one program serves.
 func packLong(seqs []prompt.Sequence, r reach, p packing) []*batch {
 	full := p.batchTokens
-	if p.stretch && r.header*longHeader > full {
+	long := r.header*longHeader > full
+	if p.stretch && long {
 		full *= 2
 	}
 	total := 0
@@ -125,7 +126,7 @@ func packLong(seqs []prompt.Sequence, r reach, p packing) []*batch {
 	flush := func() {
 		time := full
 		if even {
-			time = min(full, rowLength(current.used, p.batchTokens))
+			time = min(full, rowLength(current.used, p.batchTokens, long && !p.wide))
 		}
 		out = append(out, layOut(seqs, []*row{{members: current.members}}, 1, time, r))
 		current = row{}
@@ -148,10 +149,14 @@ func packLong(seqs []prompt.Sequence, r reach, p packing) []*batch {
 }
 
 // rowLength is the length of a row that holds so many tokens where a full one has full: every length is compiled for, so there are few: a
-// power of two up to half of it, and then a multiple of an eighth.
-func rowLength(tokens, full int) int {
+// power of two up to half of it, and then a multiple of an eighth. From three quarters on it is fine where that is asked for, a multiple of attention's blocks:
+// a few more programs for rows that a long job has many of, all of them with room for most of a prompt.
+func rowLength(tokens, full int, fine bool) int {
 	const finest = 128
 	grain := max(finest, full/8)
+	if fine && 4*tokens > 3*full {
+		return (tokens + bandBlock - 1) / bandBlock * bandBlock
+	}
 	if n := powerOfTwo(tokens, smallestRow); n <= 4*grain {
 		return n
 	}

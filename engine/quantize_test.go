@@ -181,7 +181,7 @@ func TestEstimateOfWeights(t *testing.T) {
 			}
 			held := int64(0)
 			for _, tensor := range w.all {
-				held += int64(tensor.Shape().ByteSize())
+				held += tensor.Shape().ByteSize()
 			}
 			w.release()
 			m, err := EstimateMemory(cfg, Work{DType: "f32", Quantize: quantize})

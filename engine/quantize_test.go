@@ -11,6 +11,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
+	"gonum.org/v1/gonum/stat"
 
 	"lsat/backbone"
 	"lsat/device"
@@ -119,16 +120,16 @@ func TestQuantizedIsNear(t *testing.T) {
 				}
 				e := newEngine(t, m, b, Options{RowTokens: 64, BatchTokens: 512, Quantize: QuantizeInt8})
 				got := scoreAll(t, e, seqs, a)
-				if r := correlation(got, want); r < .995 || slices.Equal(got, want) {
+				if r := stat.Correlation(got, want, nil); r < .995 || slices.Equal(got, want) {
 					t.Errorf("%s: log-odds are correlated by %v with those of float32", name, r)
 				}
 				if first == nil {
 					first = got
-				} else if r := correlation(got, first); r < .999 { // a number halfway between two integers may go either way
+				} else if r := stat.Correlation(got, first, nil); r < .999 { // a number halfway between two integers may go either way
 					t.Errorf("%s: log-odds are correlated by %v with those of the Go backend", name, r)
 				}
 				_, grad := gradient(t, e, seqs, a)
-				if r := correlation(widened(grad), widened(wantGrad)); r < .99 {
+				if r := stat.Correlation(widened(grad), widened(wantGrad), nil); r < .99 {
 					t.Errorf("%s: gradients are correlated by %v with those of float32", name, r)
 				}
 				if a, b := plain.hiddenKey(seqs, 1), e.hiddenKey(seqs, 1); a == b || !strings.Contains(e.Numerics(), QuantizeInt8) {
@@ -145,21 +146,6 @@ func widened(x []float32) []float64 {
 		out[i] = float64(v)
 	}
 	return out
-}
-
-// correlation is Pearson's.
-func correlation(a, b []float64) float64 {
-	var ma, mb, sab, saa, sbb float64
-	for i := range a {
-		ma += a[i] / float64(len(a))
-		mb += b[i] / float64(len(b))
-	}
-	for i := range a {
-		sab += (a[i] - ma) * (b[i] - mb)
-		saa += (a[i] - ma) * (a[i] - ma)
-		sbb += (b[i] - mb) * (b[i] - mb)
-	}
-	return sab / math.Sqrt(saa*sbb)
 }
 
 func TestQuantizationIsKnown(t *testing.T) {

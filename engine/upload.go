@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -63,7 +64,7 @@ func (u *uploader) parts(names []string) (parts []backbone.Weight, dims []int, e
 			return nil, nil, fmt.Errorf("the model has no tensor %q", name)
 		case dims == nil:
 			dims = append(dims, w.Shape...)
-		case elements(w)/w.Shape[0]*dims[0] != elements(parts[0])/parts[0].Shape[0]*dims[0]:
+		case rowWidth(w) != rowWidth(parts[0]):
 			return nil, nil, fmt.Errorf("%s is %v, which does not go under %v", name, w.Shape, dims)
 		default:
 			dims[0] += w.Shape[0]
@@ -103,23 +104,15 @@ func (u *uploader) quantized(parts []backbone.Weight, dims []int) ([]*tensors.Te
 	return []*tensors.Tensor{t, s}, nil
 }
 
-// eachRow reads a weight's rows as float32.
+// eachRow reads a weight's rows as float32, which do may change.
 func eachRow(w backbone.Weight, do func(row []float32)) error {
-	width := elements(w) / w.Shape[0]
-	step := max(1, readAtOnce/width)
-	row := make([]float32, width)
+	step := max(1, readAtOnce/rowWidth(w))
 	for from := 0; from < w.Shape[0]; from += step {
-		to := min(w.Shape[0], from+step)
-		src, err := w.Rows(from, to)
+		data, err := float32Rows(w, from, min(w.Shape[0], from+step))
 		if err != nil {
 			return err
 		}
-		data := make([]byte, (to-from)*width*4)
-		convert(data, src, w.DType, dtypes.Float32)
-		for ; len(data) > 0; data = data[4*width:] {
-			for i := range row {
-				row[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
-			}
+		for row := range slices.Chunk(data, rowWidth(w)) {
 			do(row)
 		}
 	}

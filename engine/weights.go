@@ -170,7 +170,7 @@ const readAtOnce = 1 << 20
 // read writes a weight's elements, little-endian, as float32 or bfloat16.
 func read(dst []byte, w backbone.Weight, dtype dtypes.DType) error {
 	rows := w.Shape[0]
-	width := elements(w) / rows
+	width := rowWidth(w)
 	step := rows
 	if w.Bytes == nil && len(w.Shape) > 1 {
 		step = max(1, readAtOnce/width)
@@ -219,6 +219,24 @@ func elements(w backbone.Weight) int {
 	return n
 }
 
+// rowWidth is the number of elements of a weight's row.
+func rowWidth(w backbone.Weight) int { return elements(w) / w.Shape[0] }
+
+// float32Rows reads rows [from, to) of a weight, one behind the other.
+func float32Rows(w backbone.Weight, from, to int) ([]float32, error) {
+	src, err := w.Rows(from, to)
+	if err != nil {
+		return nil, err
+	}
+	data := make([]byte, 4*(to-from)*rowWidth(w))
+	convert(data, src, w.DType, dtypes.Float32)
+	out := make([]float32, len(data)/4)
+	for i := range out {
+		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+	}
+	return out, nil
+}
+
 // headRows returns the output head's rows of the two answer words, [2, hidden].
 func headRows(m *backbone.Model, yes, no int32) ([]float32, error) {
 	head, ok := m.Weights["head"]
@@ -233,15 +251,11 @@ func headRows(m *backbone.Model, yes, no int32) ([]float32, error) {
 		if id < 0 || int(id) >= head.Shape[0] {
 			return nil, fmt.Errorf("engine: answer token %d is outside the model's vocabulary of %d: the tokenizer does not fit", id, head.Shape[0])
 		}
-		src, err := head.Rows(int(id), int(id)+1)
+		row, err := float32Rows(head, int(id), int(id)+1)
 		if err != nil {
 			return nil, fmt.Errorf("engine: output head of %s: %w", m.Name, err)
 		}
-		row := make([]byte, 4*head.Shape[1])
-		convert(row, src, head.DType, dtypes.Float32)
-		for i := range head.Shape[1] {
-			out = append(out, math.Float32frombits(binary.LittleEndian.Uint32(row[4*i:])))
-		}
+		out = append(out, row...)
 	}
 	return out, nil
 }

@@ -26,8 +26,8 @@ type Config struct {
 	// DType is the data type of the frozen weights and of the products: "bf16", "f32" or "auto". Default "auto": bf16 on CUDA and on
 	// processors that have bfloat16 instructions, f32 elsewhere.
 	DType string `koanf:"dtype"`
-	// Quantize is how the frozen weights are multiplied: "none", in DType, or "int8", in 8-bit integers, faster and in half the memory on
-	// processors that have instructions for them, with results a little apart. Default "none".
+	// Quantize is how the frozen weights are multiplied: "none", in DType, or "int8", in 8-bit integers: faster on processors that have
+	// instructions for them, with the weights in half the memory, and with results a little apart. Default "none".
 	Quantize string `koanf:"quantize"`
 	// RowTokens is the length of a packed row, and BatchTokens bounds the tokens of one batch: fewer take less memory. Defaults 512 and
 	// 1024; on a GPU, batches have up to 8192.

@@ -187,7 +187,7 @@ func seriesLine(p func(string, ...any), s *state, c contestant) {
 		digits = "%.3g s"
 	}
 	gflops := ""
-	if c.group != startGroup && c.group != rerankGroup && c.adapters < 2 {
+	if c.group != startGroup && c.group != rerankGroup && c.adapters < 2 && !c.kept { // kept: some of the products were done before
 		gflops = fmt.Sprintf("%.0f", quantile(flops, .5))
 	}
 	p("| %s | %s | %d | "+digits+" | %.3g, %.3g | %s | %.0f |", c.group, c.name, len(rates), unit.Median, unit.Q1, unit.Q3, gflops, quantile(memory, 1))

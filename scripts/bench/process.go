@@ -16,19 +16,19 @@ import (
 type request struct {
 	Op string `json:"op"`
 	// load
-	Model    string `json:"model,omitempty"`
-	Device   string `json:"device,omitempty"` // as package device names them
-	DType    string `json:"dtype,omitempty"`
-	Threads  int    `json:"threads,omitempty"`
-	Quantize string `json:"quantize,omitempty"` // lsat: as engine.Options have it
-	// TopLayers is how many layers, the uppermost ones, are adapted in lsat's training; 0 means all.
-	TopLayers int `json:"top_layers,omitempty"`
-	// Hidden is where lsat\'s training keeps what the layers below those make of the prompts; empty for nowhere.
-	Hidden   string   `json:"hidden,omitempty"`
+	Model    string   `json:"model,omitempty"`
+	Device   string   `json:"device,omitempty"` // as package device names them
+	DType    string   `json:"dtype,omitempty"`
+	Threads  int      `json:"threads,omitempty"`
 	Prompts  string   `json:"prompts,omitempty"`
 	Adapters []string `json:"adapters,omitempty"`
 	Server   string   `json:"server,omitempty"`
 	Compile  bool     `json:"compile,omitempty"` // by torch.compile
+	// load, lsat alone: engine.Options' Quantize; how many layers, the uppermost ones, training adapts (0 means all); and the directory that
+	// keeps what those below make of the prompts, where there is one
+	Quantize  string `json:"quantize,omitempty"`
+	TopLayers int    `json:"top_layers,omitempty"`
+	Hidden    string `json:"hidden,omitempty"`
 	// run and fit: which of the prompts, in batches of how many
 	Indices []int `json:"indices,omitempty"`
 	Batch   int   `json:"batch,omitempty"`

@@ -5,18 +5,31 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:revive,staticcheck // graph code reads as formulas
 )
 
-// Rows are a batch of packed rows as graph nodes, all [B, T] int32. B is the number of rows, T their length in tokens.
+// Rows are a batch of packed rows as graph nodes, all int32, [B, T] but for Looks. B is the number of rows, T their length in tokens.
 type Rows struct {
 	// Positions are the tokens' places within their own sequence.
 	Positions *Node
-	// Segments number the sequences within a row: a token sees its own segment only, and SharedSegment.
-	Segments *Node
+	// Segments number the sequences within a row, and Ends says up to which of them, but not including it, a token belongs to them all:
+	// a token of segment s sees those with Segments <= s < Ends. So a sequence sees its own tokens alone, and those of an earlier one that
+	// both begin with. Padding has -1 and 0.
+	Segments, Ends *Node
 	// Steps are the ordinals of items (-1: always visible), and Lowest the smallest ordinal that a token may see.
 	Steps, Lowest *Node
+	// Looks [B, blocks, Band.Units] are the units of the row that a block's tokens look at, each once, -1 where there are fewer; nil without Band.Units.
+	Looks *Node
 }
 
-// Sight is what all layers of one kind share: the rotary tables [B*T, 1, headDim/2] and the additive attention mask, float32.
-type Sight struct{ Cos, Sin, Mask *Node }
+// Sight is what all layers of one kind share: the rotary tables [B*T, 1, headDim/2] and the additive attention mask, float32, and Rows.Looks.
+type Sight struct{ Cos, Sin, Mask, Looks *Node }
+
+// Nodes lists a Sight, in order.
+func (s Sight) Nodes() []*Node {
+	out := []*Node{s.Cos, s.Sin, s.Mask}
+	if s.Looks != nil {
+		out = append(out, s.Looks)
+	}
+	return out
+}
 
 // Transformer builds the parts of a backbone's computation, each within a graph-building function of its own: what comes before the layers, a
 // layer forward and backward, and the answer. Whoever runs them hands the results of one to the next. Layers have the
@@ -66,7 +79,7 @@ func (gr *Transformer) Sight(rows Rows, kind int) Sight {
 			base, scaling = local, nil
 		}
 	}
-	s := Sight{Mask: gr.attentionMask(rows, sliding)}
+	s := Sight{Mask: gr.attentionMask(rows, sliding), Looks: rows.Looks}
 	s.Cos, s.Sin = gr.rotary(rows.Positions, base, scaling)
 	return s
 }

@@ -27,17 +27,17 @@ func (gr *Transformer) joinQuery(x *Node) *Node {
 }
 
 // splitKeyValue brings k or v [B*T, kvHeads*d] to every block's keys, [B*kvHeads*blocks, keys, d].
-func (gr *Transformer) splitKeyValue(k *Node) *Node {
+func (gr *Transformer) splitKeyValue(k, looks *Node) *Node {
 	c := gr.Config
 	x := TransposeAllAxes(Reshape(k, gr.Batch, gr.Time, c.KVHeads, c.HeadDim), 0, 2, 1, 3)
-	x = gr.extend(Reshape(x, gr.Batch*c.KVHeads, gr.Time, c.HeadDim))
+	x = gr.extend(Reshape(x, gr.Batch*c.KVHeads, gr.Time, c.HeadDim), looks)
 	return Reshape(x, gr.Batch*c.KVHeads*gr.blocks(), gr.keys(), c.HeadDim)
 }
 
 // joinKeyValue carries a gradient back through splitKeyValue.
-func (gr *Transformer) joinKeyValue(x *Node) *Node {
+func (gr *Transformer) joinKeyValue(x, looks *Node) *Node {
 	c := gr.Config
-	x = gr.extendBack(Reshape(x, gr.Batch*c.KVHeads, gr.blocks(), gr.keys(), c.HeadDim))
+	x = gr.extendBack(Reshape(x, gr.Batch*c.KVHeads, gr.blocks(), gr.keys(), c.HeadDim), looks)
 	x = TransposeAllAxes(Reshape(x, gr.Batch, c.KVHeads, gr.Time, c.HeadDim), 0, 2, 1, 3)
 	return Reshape(x, gr.Batch*gr.Time, c.KVHeads*c.HeadDim)
 }
@@ -72,7 +72,7 @@ func (gr *Transformer) heads(l *Layer, s Sight, qkv *Node) (q, k, v *Node) {
 	}
 	q = gr.rotate(q, c.Heads, s, false)
 	k = gr.rotate(k, c.KVHeads, s, false)
-	return gr.splitQuery(q), gr.splitKeyValue(k), gr.splitKeyValue(v)
+	return gr.splitQuery(q), gr.splitKeyValue(k, s.Looks), gr.splitKeyValue(v, s.Looks)
 }
 
 // headsBack carries gradients of the rotated queries, keys and values, each [B*T, width], back through heads.

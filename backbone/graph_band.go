@@ -6,8 +6,9 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:revive,staticcheck // graph code reads as formulas
 )
 
-// Band says which keys a query is compared with at all. The tokens of a row are cut into blocks; a block's queries meet the keys of their
-// own block, of the Back blocks before it, and of the first Header tokens of the row. Whoever packs the rows sees to it that
+// Band says which keys a query is compared with at all. The tokens of a row are cut into blocks; a block's queries meet the keys of the
+// first Header tokens of the row, and of their own block and the Back blocks before it, or, where Units is not 0, of that many units
+// that are listed for each block (Rows.Looks). Whoever packs the rows sees to it that
 // no token may look at anything else; the mask then decides exactly. The zero value means the whole row. What it saves: attention over a
 // long row costs by its keys, not by its length.
 type Band struct {
@@ -15,8 +16,10 @@ type Band struct {
 	Block int
 	// Back is how many blocks before its own a block looks at, fewer than there are.
 	Back int
-	// Header is how many tokens at the row's start every block looks at.
+	// Header is how many tokens at the row's start every block looks at. With Units it is a multiple of UnitTokens, and lists leave these tokens out.
 	Header int
+	// Units is how many units of UnitTokens tokens are listed for a block; 0 means that blocks look back.
+	Units int
 }
 
 // blocks is the number of blocks in a row.
@@ -35,10 +38,16 @@ func (gr *Transformer) block() int { return gr.band().Block }
 func (gr *Transformer) keys() int  { return gr.band().Keys() }
 
 // Keys is the number of keys that a query is compared with; 0 for the zero value, which goes by the row.
-func (b Band) Keys() int { return b.Header + (b.Back+1)*b.Block }
+func (b Band) Keys() int {
+	if b.Units > 0 {
+		return b.Header + b.Units*UnitTokens
+	}
+	return b.Header + (b.Back+1)*b.Block
+}
 
-// extend lays the keys of every block side by side: x [G, T, w] -> [G, blocks, keys, w]. Blocks before the first one are zeros.
-func (gr *Transformer) extend(x *Node) *Node {
+// extend lays the keys of every block side by side: x [G, T, w] -> [G, blocks, keys, w], G a multiple of B, row by row. Blocks before the first one are zeros.
+// looks is Rows.Looks.
+func (gr *Transformer) extend(x, looks *Node) *Node {
 	b, n := gr.band(), gr.blocks()
 	g, w := x.Shape().Dimensions[0], x.Shape().Dimensions[2]
 	blocks := Reshape(x, g, n, b.Block, w)
@@ -46,6 +55,9 @@ func (gr *Transformer) extend(x *Node) *Node {
 	if b.Header > 0 {
 		header := Reshape(Slice(x, AxisRange(), AxisRange(0, b.Header), AxisRange()), g, 1, b.Header, w)
 		parts = append(parts, BroadcastToDims(header, g, n, b.Header, w))
+	}
+	if b.Units > 0 {
+		return concatenate(append(parts, gr.listed(x, looks)), 2)
 	}
 	if b.Back > 0 {
 		before := Zeros(x.Graph(), shapes.Make(x.DType(), g, b.Back, b.Block, w))
@@ -58,10 +70,13 @@ func (gr *Transformer) extend(x *Node) *Node {
 }
 
 // extendBack carries the gradient of extend's result [G, blocks, keys, w] back to x [G, T, w]: every token gathers what it was lent for.
-func (gr *Transformer) extendBack(d *Node) *Node {
+func (gr *Transformer) extendBack(d, looks *Node) *Node {
 	b := gr.band()
 	dims := d.Shape().Dimensions
 	g, w := dims[0], dims[3]
+	if b.Units > 0 {
+		return gr.headerBack(ConvertDType(d, dtypes.Float32), gr.listedBack(d, looks))
+	}
 	if b.Back == 0 && b.Header == 0 {
 		return Reshape(d, g, gr.Time, w)
 	}
@@ -80,7 +95,12 @@ func (gr *Transformer) extendBack(d *Node) *Node {
 			sum = Add(sum, part)
 		}
 	}
-	sum = Reshape(sum, g, gr.Time, w)
+	return gr.headerBack(d, Reshape(sum, g, gr.Time, w))
+}
+
+// headerBack adds what the header's tokens were lent for to sum [G, T, w].
+func (gr *Transformer) headerBack(d, sum *Node) *Node {
+	b, g, w := gr.band(), d.Shape().Dimensions[0], d.Shape().Dimensions[3]
 	if b.Header > 0 {
 		header := ReduceSum(Slice(d, AxisRange(), AxisRange(), AxisRange(0, b.Header), AxisRange()), 1)
 		if rest := gr.Time - b.Header; rest > 0 {
@@ -91,9 +111,6 @@ func (gr *Transformer) extendBack(d *Node) *Node {
 	return ConvertDType(sum, gr.DType)
 }
 
-// SharedSegment is the segment of tokens that all sequences of their row may see: a header that they have in common.
-const SharedSegment = -2
-
 // attentionMask is 0 where a query may look at a key and a huge negative number elsewhere, [B, 1, blocks, 1, block, keys] float32.
 func (gr *Transformer) attentionMask(in Rows, sliding int) *Node {
 	g := in.Segments.Graph()
@@ -101,24 +118,35 @@ func (gr *Transformer) attentionMask(in Rows, sliding int) *Node {
 	scalar := func(v int) *Node { return Scalar(g, dtypes.Int32, v) }
 	of := func(x *Node) *Node { return Reshape(x, gr.Batch, n, b.Block, 1) } // by the looking token
 	at := func(x *Node) *Node {                                              // by the token looked at
-		return Reshape(gr.extend(Reshape(x, gr.Batch, gr.Time, 1)), gr.Batch, n, 1, b.Keys())
+		return Reshape(gr.extend(Reshape(x, gr.Batch, gr.Time, 1), in.Looks), gr.Batch, n, 1, b.Keys())
 	}
-	// Places in the row, of queries and of keys. A key of the header counts as one only where the blocks do not reach back to it.
-	block := func(size ...int) *Node { return Iota(g, shapes.Make(dtypes.Int32, size...), 1) }
-	row := Add(MulScalar(block(1, n, b.Block, 1), b.Block), Iota(g, shapes.Make(dtypes.Int32, 1, n, b.Block, 1), 2))
-	first := MulScalar(AddScalar(block(1, n, 1, b.Keys()), -b.Back), b.Block) // of the blocks looked at
-	slot := Iota(g, shapes.Make(dtypes.Int32, 1, n, 1, b.Keys()), 3)
-	inHeader := LessThan(slot, scalar(b.Header))
-	col := Where(inHeader, slot, Add(first, AddScalar(slot, -b.Header)))
-	ok := Or(And(inHeader, LessThan(slot, first)), And(LogicalNot(inHeader), GreaterOrEqual(col, scalar(0))))
-	ok = And(ok, GreaterOrEqual(row, col))
-
-	segment, step := at(in.Segments), at(in.Steps)
-	ok = And(ok, Or(Equal(of(in.Segments), segment), Equal(segment, scalar(SharedSegment))))
+	ok := gr.onTheWay(in)
+	segment, end, step := at(in.Segments), at(in.Ends), at(in.Steps)
+	ok = And(ok, And(GreaterOrEqual(of(in.Segments), segment), LessThan(of(in.Segments), end)))
 	ok = And(ok, Or(LessThan(step, scalar(0)), GreaterOrEqual(step, of(in.Lowest))))
 	if sliding > 0 {
 		ok = And(ok, LessThan(Sub(of(in.Positions), at(in.Positions)), scalar(sliding)))
 	}
 	mask := Where(ok, Scalar(g, dtypes.Float32, 0), Scalar(g, dtypes.Float32, masked))
 	return Reshape(mask, gr.Batch, 1, n, 1, b.Block, b.Keys())
+}
+
+// onTheWay says which keys stand at the query's place in the row or before it, each counted once: [B or 1, blocks, block, keys] of truth values.
+func (gr *Transformer) onTheWay(in Rows) *Node {
+	g := in.Segments.Graph()
+	b, n := gr.band(), gr.blocks()
+	scalar := func(v int) *Node { return Scalar(g, dtypes.Int32, v) }
+	block := func(size ...int) *Node { return Iota(g, shapes.Make(dtypes.Int32, size...), 1) }
+	row := Add(MulScalar(block(1, n, b.Block, 1), b.Block), Iota(g, shapes.Make(dtypes.Int32, 1, n, b.Block, 1), 2))
+	if b.Units > 0 {
+		col := gr.listedPlaces(in.Looks)
+		return And(GreaterOrEqual(col, scalar(0)), GreaterOrEqual(row, col))
+	}
+	slot := Iota(g, shapes.Make(dtypes.Int32, 1, n, 1, b.Keys()), 3)
+	inHeader := LessThan(slot, scalar(b.Header))
+	// A key of the header counts as one only where the blocks do not reach back to it.
+	first := MulScalar(AddScalar(block(1, n, 1, b.Keys()), -b.Back), b.Block) // of the blocks looked at
+	col := Where(inHeader, slot, Add(first, AddScalar(slot, -b.Header)))
+	ok := Or(And(inHeader, LessThan(slot, first)), And(LogicalNot(inHeader), GreaterOrEqual(col, scalar(0))))
+	return And(ok, GreaterOrEqual(row, col))
 }

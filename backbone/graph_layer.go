@@ -109,7 +109,7 @@ func (gr *Transformer) Backward(l *Layer, s Sight, kept Kept, dx *Node) (*Node, 
 	}
 	q, k, v := gr.heads(l, s, kept.QKV)
 	dq, dk, dv := gr.attendBack(q, k, v, s.Mask, gr.splitQuery(kept.Attended), gr.splitQuery(do))
-	dQKV := gr.headsBack(l, s, kept.QKV, gr.joinQuery(dq), gr.joinKeyValue(dk), gr.joinKeyValue(dv))
+	dQKV := gr.headsBack(l, s, kept.QKV, gr.joinQuery(dq), gr.joinKeyValue(dk, s.Looks), gr.joinKeyValue(dv, s.Looks))
 	dAdapter := gr.adaptBack(l, siteAttentionIn, func() *Node { return gr.norm(kept.X, l.Weights["attn_norm"]) }, dQKV, grads)
 	dAttnIn := addMaybe(gr.frozenBack(l, "qkv", dQKV), dAdapter)
 	return Add(dMid, gr.normBack(kept.X, l.Weights["attn_norm"], dAttnIn)), grads

@@ -144,7 +144,10 @@ func derivedGradient(t *testing.T, e *Engine, a *adapter.Adapter, seqs []prompt.
 			}
 		}
 		embed, norm, heads, targets, tokens := next(), next(), next(), next(), next()
-		rows := backbone.Rows{Positions: next(), Segments: next(), Steps: next(), Lowest: next()}
+		rows := backbone.Rows{Positions: next(), Segments: next(), Ends: next(), Steps: next(), Lowest: next()}
+		if s.band.Units > 0 {
+			rows.Looks = next()
+		}
 		x := tr.Embed(embed, tokens)
 		for n := range layers {
 			if n == cfg.Layers-1 {
@@ -163,8 +166,11 @@ func derivedGradient(t *testing.T, e *Engine, a *adapter.Adapter, seqs []prompt.
 	for _, b := range pack(seqs, e.packing(false, false)) {
 		args := slices.Concat(frozen, factors, []any{weights.embed, weights.norm, tensors.FromFlatDataAndDimensions(j.heads, 2, len(j.heads)/2),
 			tensors.FromFlatDataAndDimensions(b.targets, len(b.targets))})
-		for _, v := range [][]int32{b.tokens, b.positions, b.segments, b.steps, b.lowest} {
+		for _, v := range [][]int32{b.tokens, b.positions, b.segments, b.ends, b.steps, b.lowest} {
 			args = append(args, tensors.FromFlatDataAndDimensions(v, b.rows, b.time))
+		}
+		if b.band.Units > 0 {
+			args = append(args, tensors.FromFlatDataAndDimensions(b.looks, b.rows, b.time/b.band.Block, b.band.Units))
 		}
 		for _, v := range [][]float32{b.labels, b.weights, b.offsets} {
 			args = append(args, tensors.FromFlatDataAndDimensions(v, len(v)))

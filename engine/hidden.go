@@ -153,9 +153,12 @@ func (j *job) freeze(ctx context.Context, seqs []prompt.Sequence, layer int) ([]
 		return data, nil
 	}, func(i int, result any) error {
 		b, data := batches[i], result.([]byte)
-		for _, s := range b.starts {
-			body, end := s.at+b.shared, s.at+len(seqs[s.sequence].Tokens)
-			out[s.sequence] = slices.Concat(data[s.header*width:(s.header+b.shared)*width], data[body*width:end*width])
+		for _, p := range b.paths {
+			states := make([]byte, 0, len(p.at)*width)
+			for _, at := range p.at {
+				states = append(states, data[int(at)*width:(int(at)+1)*width]...)
+			}
+			out[p.sequence] = states
 		}
 		return nil
 	})
@@ -208,14 +211,11 @@ func (e *Engine) from(seqs []prompt.Sequence, a *adapter.Adapter) (int, error) {
 func (e *Engine) hiddenStates(device compute.DeviceNum, seqs []prompt.Sequence, b *batch) (*tensors.Tensor, error) {
 	width := e.hiddenWidth()
 	data := make([]byte, b.rows*b.time*width)
-	row := -1
-	for _, s := range b.starts {
-		rows := seqs[s.sequence].Hidden.Rows
-		if s.header != row { // the first sequence of a row gives the header
-			row = s.header
-			copy(data[row*width:], rows[:b.shared*width])
+	for _, p := range slices.Backward(b.paths) { // the first sequence gives what it shares with others
+		rows := seqs[p.sequence].Hidden.Rows
+		for k, at := range p.at {
+			copy(data[int(at)*width:], rows[k*width:(k+1)*width])
 		}
-		copy(data[(s.at+b.shared)*width:], rows[b.shared*width:])
 	}
 	t, err := tensors.FromRaw(e.backend, device, shapes.Make(e.dtype, b.rows*b.time, e.model.Config.Hidden), data)
 	if err != nil {

@@ -4,59 +4,75 @@ import (
 	"fmt"
 	"math"
 
-	"lsat/backbone"
 	"lsat/prompt"
 )
 
 // ErrTooLong says that a sequence does not fit the model.
 var ErrTooLong = fmt.Errorf("sequence is longer than the model allows")
 
-// layOut writes rows of sequences out as a batch of count rows of that length.
-func layOut(seqs []prompt.Sequence, rows []*row, count, time int, reach reach) *batch {
-	size := count * time
-	b := &batch{rows: count, time: time, band: reach.band(time), shared: reach.header}
-	for _, p := range []*[]int32{&b.tokens, &b.positions, &b.segments, &b.steps, &b.lowest} {
-		*p = make([]int32, size)
+// newBatch is a batch of nothing but padding.
+func newBatch(rows, time int) *batch {
+	b := &batch{rows: rows, time: time}
+	for _, p := range []*[]int32{&b.tokens, &b.positions, &b.segments, &b.ends, &b.steps, &b.lowest} {
+		*p = make([]int32, rows*time)
 	}
 	for i := range b.segments {
-		b.segments[i] = -1
-		b.steps[i] = -1
+		b.segments[i], b.steps[i] = -1, -1
 	}
-	for r, row := range rows {
-		at := r * time
-		if reach.header > 0 && len(row.members) > 0 {
-			b.put(&seqs[row.members[0]], at, 0, reach.header, backbone.SharedSegment)
-			at += reach.header
-		}
-		for s, i := range row.members {
-			seq := &seqs[i]
-			from := at - reach.header
-			b.starts = append(b.starts, start{sequence: i, at: from, header: r * time})
-			b.put(seq, from, reach.header, len(seq.Tokens), int32(s))
-			b.ask(seq, i, from)
-			at += len(seq.Tokens) - reach.header
-		}
-	}
-	b.pad(size / 4)
 	return b
 }
 
-// put writes the tokens [lo, hi) of a sequence, the k-th at at+k.
-func (b *batch) put(seq *prompt.Sequence, at, lo, hi int, segment int32) {
-	for k := lo; k < hi; k++ {
-		b.tokens[at+k], b.positions[at+k], b.segments[at+k] = seq.Tokens[k], int32(k), segment
-		b.lowest[at+k] = math.MinInt32
+// layOut writes rows of sequences out as a batch of count rows of that length.
+func layOut(seqs []prompt.Sequence, rows []*row, count, time int, reach reach) *batch {
+	b := newBatch(count, time)
+	b.band = reach.band(time)
+	for r, row := range rows {
+		at := r * time
+		for s, i := range row.members {
+			seq := &seqs[i]
+			path := make([]int32, len(seq.Tokens))
+			from := 0
+			if s > 0 { // the header stands at the row's start
+				from = reach.header
+				for k := range from {
+					path[k] = int32(r*time + k)
+				}
+			}
+			for k := from; k < len(path); k++ {
+				path[k] = int32(at)
+				at++
+			}
+			b.put(seq, path, from, int32(s))
+			for k, p := range path[from:] {
+				if b.ends[p] = int32(s) + 1; from+k < reach.header {
+					b.ends[p] = int32(len(row.members))
+				}
+			}
+			b.ask(seq, i, path)
+			b.paths = append(b.paths, places{sequence: i, at: path})
+		}
+	}
+	b.pad(count * time / 4)
+	return b
+}
+
+// put writes the tokens of a sequence from the given one on, the k-th at path[k].
+func (b *batch) put(seq *prompt.Sequence, path []int32, from int, segment int32) {
+	for k := from; k < len(path); k++ {
+		at := path[k]
+		b.tokens[at], b.positions[at], b.segments[at] = seq.Tokens[k], int32(k), segment
+		b.lowest[at] = math.MinInt32
 		if seq.Window > 0 && seq.Steps != nil {
-			b.steps[at+k] = seq.Steps[k]
-			b.lowest[at+k] = seq.Steps[k] - seq.Window
+			b.steps[at] = seq.Steps[k]
+			b.lowest[at] = seq.Steps[k] - seq.Window
 		}
 	}
 }
 
-// ask writes the targets of a sequence whose k-th token stands at at+k.
-func (b *batch) ask(seq *prompt.Sequence, index, at int) {
+// ask writes the targets of a sequence whose k-th token stands at path[k].
+func (b *batch) ask(seq *prompt.Sequence, index int, path []int32) {
 	for k, t := range seq.Targets {
-		b.targets = append(b.targets, int32(at)+t.Position)
+		b.targets = append(b.targets, path[t.Position])
 		label := float32(0)
 		if t.Label {
 			label = 1

@@ -13,22 +13,22 @@ type place struct {
 	sequence, target int
 }
 
-// start says where a sequence's tokens stand in a batch: token k at at+k, but for those of a shared header, which stand at the
-// row's start, header.
-type start struct {
-	sequence, at, header int
+// places says where a sequence's tokens stand in a batch: token k at at[k]. Sequences of a row may share their first tokens.
+type places struct {
+	sequence int
+	at       []int32
 }
 
 // batch is a few rows of packed sequences: what one run of a compiled program takes.
 type batch struct {
-	rows, time                                 int
-	band                                       backbone.Band
-	shared                                     int     // tokens of the header that a row's sequences share
-	tokens, positions, segments, steps, lowest []int32 // [rows*time]
-	targets                                    []int32 // [capacity] indices into rows*time; padding points at 0
-	labels, weights, offsets                   []float32
-	starts                                     []start // of the sequences, row by row
-	places                                     []place // of the real targets, in the order of targets
+	rows, time                                       int
+	band                                             backbone.Band
+	tokens, positions, segments, ends, steps, lowest []int32 // [rows*time], see backbone.Rows
+	looks                                            []int32 // [rows*blocks*band.Units]
+	targets                                          []int32 // [capacity] indices into rows*time; padding points at 0
+	labels, weights, offsets                         []float32
+	paths                                            []places // of the sequences, row by row
+	places                                           []place  // of the real targets, in the order of targets
 }
 
 // row is a packed row's content: indices of sequences.
@@ -50,6 +50,8 @@ type packing struct {
 	byRows bool
 	// shrink gives a call that is small a shorter row.
 	shrink bool
+	// tree computes once what sequences without a window begin with, beyond the header.
+	tree bool
 	// stretch lets rows have twice the tokens of a batch where their header would take much of one.
 	stretch bool
 }
@@ -59,11 +61,14 @@ const longHeader = 16
 
 // pack lays sequences into rows and rows into batches. Sequences stay whole; a token sees its own sequence only. The result
 // depends on the sequences and the packing alone, so a job meets the same batches when it is run again. Sequences that share a header and
-// look back a little way only become one long row with the header once (see reach); others become rows of rowTokens, or of the next power
+// look back a little way only become one long row with the header once (see reach), or with all that neighbours begin with once (see tree); others become rows of rowTokens, or of the next power
 // of two where they are longer. Every size is compiled for, so there are few (see rowLength).
 func pack(seqs []prompt.Sequence, p packing) []*batch {
 	r := reachOf(seqs)
 	if !p.byRows && r.narrow(p.rowTokens) {
+		if p.tree && !r.windows {
+			return packTree(seqs, r, p)
+		}
 		return packLong(seqs, r, p)
 	}
 	if total := totalTokens(seqs); p.shrink && total <= p.rowTokens {
@@ -102,14 +107,19 @@ func pack(seqs []prompt.Sequence, p packing) []*batch {
 	return out
 }
 
-// packLong packs into single rows of up to batchTokens, or twice as many (packing.stretch). Where all fit a few of them, the rows are about even, and as long as
-// that takes; a long list gets full rows, which one program serves.
-func packLong(seqs []prompt.Sequence, r reach, p packing) []*batch {
-	full := p.batchTokens
-	long := r.header*longHeader > full
+// fullRow is the length of a full row behind a header of so many tokens, and whether that is a long one.
+func (p packing) fullRow(header int) (full int, long bool) {
+	full, long = p.batchTokens, header*longHeader > p.batchTokens
 	if p.stretch && long {
 		full *= 2
 	}
+	return full, long
+}
+
+// packLong packs into single rows of up to batchTokens, or twice as many (packing.stretch). Where all fit a few of them, the rows are about even, and as long as
+// that takes; a long list gets full rows, which one program serves.
+func packLong(seqs []prompt.Sequence, r reach, p packing) []*batch {
+	full, long := p.fullRow(r.header)
 	total := 0
 	for i := range seqs {
 		total += len(seqs[i].Tokens) - r.header

@@ -33,7 +33,10 @@ func (j *job) pass(ctx context.Context, r *replica, seqs []prompt.Sequence, b *b
 	}
 	p := &pass{job: j, replica: r, batch: b, seed: seed}
 	grid := func(v []int32) any { return tensors.FromFlatDataAndDimensions(v, b.rows, b.time) }
-	rows := []any{grid(b.positions), grid(b.segments), grid(b.steps), grid(b.lowest)}
+	rows := []any{grid(b.positions), grid(b.segments), grid(b.ends), grid(b.steps), grid(b.lowest)}
+	if b.band.Units > 0 {
+		rows = append(rows, tensors.FromFlatDataAndDimensions(b.looks, b.rows, b.time/b.band.Block, b.band.Units))
+	}
 	defer release(rows...)
 	if j.from > 0 {
 		x, err := e.hiddenStates(r.number, seqs, b)
@@ -105,10 +108,11 @@ func (p *pass) call(sig signature, args ...[]any) ([]*tensors.Tensor, error) {
 
 // layerArguments are what every stage of a layer begins with.
 func (p *pass) layerArguments(n int) []any {
-	kind := 3 * p.job.engine.model.Config.Kind(n)
+	each := len(p.sights) / p.job.engine.model.Config.Kinds()
+	kind := each * p.job.engine.model.Config.Kind(n)
 	args := append([]any(nil), p.replica.weights.layers[n].tensors...)
 	args = append(args, p.job.factors[p.replica.index][n]...)
-	return append(args, p.sights[kind:kind+3]...)
+	return append(args, p.sights[kind:kind+each]...)
 }
 
 func (p *pass) layerSeed(n int) any { return tensors.FromScalar(backbone.LayerSeed(p.seed, n)) }

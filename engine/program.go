@@ -17,9 +17,9 @@ import (
 type stage string
 
 const (
-	// begin: embedding table, tokens, the rows' four tables -> hidden states, and a Sight's three nodes for every kind of layer.
+	// begin: embedding table, tokens, the rows' tables -> hidden states, and a Sight's nodes for every kind of layer.
 	begin stage = "begin"
-	// resume: the rows' four tables -> a Sight's nodes for every kind of layer; hidden states are there already.
+	// resume: the rows' tables -> a Sight's nodes for every kind of layer; hidden states are there already.
 	resume stage = "resume"
 	// forward: layer, sight, hidden states, seed -> hidden states, and what is kept.
 	forward stage = "forward"
@@ -131,15 +131,21 @@ func (b *builder) layer() *backbone.Layer {
 }
 
 func (b *builder) sight() backbone.Sight {
-	return backbone.Sight{Cos: b.next(), Sin: b.next(), Mask: b.next()}
+	s := backbone.Sight{Cos: b.next(), Sin: b.next(), Mask: b.next()}
+	if b.sig.band.Units > 0 {
+		s.Looks = b.next()
+	}
+	return s
 }
 
 func (b *builder) sights() []*graph.Node {
-	rows := backbone.Rows{Positions: b.next(), Segments: b.next(), Steps: b.next(), Lowest: b.next()}
+	rows := backbone.Rows{Positions: b.next(), Segments: b.next(), Ends: b.next(), Steps: b.next(), Lowest: b.next()}
+	if b.sig.band.Units > 0 {
+		rows.Looks = b.next()
+	}
 	var out []*graph.Node
 	for kind := range b.transformer.Config.Kinds() {
-		s := b.transformer.Sight(rows, kind)
-		out = append(out, s.Cos, s.Sin, s.Mask)
+		out = append(out, b.transformer.Sight(rows, kind).Nodes()...)
 	}
 	return out
 }

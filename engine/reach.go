@@ -13,6 +13,8 @@ type reach struct {
 	header int
 	// back is the longest way, in tokens, from a token to one that it may look at, the header's left out.
 	back int
+	// windows says that a token of some sequence does not see all that stands before it there.
+	windows bool
 }
 
 const (
@@ -20,7 +22,9 @@ const (
 	// streams cannot tell apart, 32 trains TALLRec prompts fastest, by a tenth (docs/PERFORMANCE.md).
 	bandBlock = 32
 	// headerGrain rounds the shared header's keys up, for the products' sake.
-	headerGrain = 8
+	headerGrain = backbone.UnitTokens
+	// unitGrain rounds the number of listed units up, since every one is a program of its own.
+	unitGrain = 4
 )
 
 // reachOf measures sequences.
@@ -39,6 +43,7 @@ func reachOf(seqs []prompt.Sequence) reach {
 	}
 	for i := range seqs {
 		r.back = max(r.back, backOf(&seqs[i], r.header))
+		r.windows = r.windows || (seqs[i].Window > 0 && seqs[i].Steps != nil)
 	}
 	return r
 }

@@ -185,7 +185,7 @@ func (e *Engine) Numerics() string {
 	if e.options.Quantize != QuantizeNone {
 		dtype += " " + e.options.Quantize
 	}
-	return fmt.Sprintf("%s %s rows %d batch %d layers 1", e.backend.Name(), dtype, e.options.RowTokens, e.options.BatchTokens)
+	return fmt.Sprintf("%s %s rows %d batch %d layers 2", e.backend.Name(), dtype, e.options.RowTokens, e.options.BatchTokens)
 }
 
 // AdapterShapes gives [out, in] of every projection that an adapter may change.
@@ -249,7 +249,8 @@ func (e *Engine) Gradient(ctx context.Context, seqs []prompt.Sequence, ans promp
 
 // packing is how the sequences of a call become batches.
 func (e *Engine) packing(wide, shrink bool) packing {
-	return packing{rowTokens: e.options.RowTokens, batchTokens: e.options.BatchTokens, atOnce: executors(e.backend), byRows: e.byRows, wide: wide, shrink: shrink, stretch: wide && e.stretch}
+	return packing{rowTokens: e.options.RowTokens, batchTokens: e.options.BatchTokens, atOnce: executors(e.backend), byRows: e.byRows, wide: wide, shrink: shrink,
+		tree: e.backend.HasSharedBuffers(), stretch: wide && e.stretch}
 }
 
 // Close frees the weights on the devices.

@@ -10,8 +10,18 @@ import (
 	"lsat/prompt"
 )
 
-// chunk bounds how many sequences are packed at once, so that memory does not grow with the number of samples.
-const chunk = 2048
+// How many sequences are packed at once, so that memory does not grow with the number of samples: more of those without a window, of which
+// the more begin alike the more there are.
+const chunk, chunkOfTrees = 2048, 8192
+
+func chunkOf(seqs []prompt.Sequence) int {
+	for i := range seqs {
+		if seqs[i].Window > 0 && seqs[i].Steps != nil {
+			return chunk
+		}
+	}
+	return chunkOfTrees
+}
 
 // Score implements Runner.
 func (e *Engine) Score(ctx context.Context, seqs []prompt.Sequence, ans prompt.Answers, a *adapter.Adapter, progress Progress) ([][]float64, error) {
@@ -49,6 +59,7 @@ func (e *Engine) ScoreEach(ctx context.Context, seqs []prompt.Sequence, ans prom
 		}
 	}
 	total, done := countTargets(seqs), 0
+	chunk := chunkOf(seqs)
 	for lo := 0; lo < len(seqs); lo += chunk {
 		part := seqs[lo:min(lo+chunk, len(seqs))]
 		batches := pack(part, e.packing(true, len(seqs) <= chunk))

@@ -39,7 +39,7 @@ func answers(tok Tokenizer, context, yes, no string) (lead []int32, a Answers, e
 			return nil, a, fmt.Errorf("prompt: the answer word %q has no tokens", word)
 		}
 	}
-	n := common(ids[0], ids[1])
+	n := Common(ids[0], ids[1])
 	if n == min(len(ids[0]), len(ids[1])) {
 		return nil, a, fmt.Errorf("prompt: answers %q and %q: %w (%v %q)", yes, no, ErrSameAnswer, ids[0][:n], tok.Decode(ids[0][:n]))
 	}

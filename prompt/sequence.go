@@ -69,14 +69,14 @@ func ShareBeginning(seqs []Sequence) {
 	n := len(first.Tokens)
 	for i := range seqs {
 		s := &seqs[i]
-		n = min(n, common(first.Tokens, s.Tokens), len(s.Tokens)-1)
+		n = min(n, Common(first.Tokens, s.Tokens), len(s.Tokens)-1)
 		if len(s.Targets) > 0 {
 			n = min(n, int(s.Targets[0].Position))
 		}
 		if s.Window != first.Window || (s.Steps == nil) != (first.Steps == nil) {
 			n = 0
 		} else if s.Steps != nil {
-			n = min(n, common(first.Steps, s.Steps))
+			n = min(n, Common(first.Steps, s.Steps))
 		}
 	}
 	for i := range seqs {

@@ -59,7 +59,7 @@ func newStream(cfg Config, tok Tokenizer) (Template, error) {
 	for k, word := range []string{cfg.No, cfg.Yes} {
 		ids, _ := continuation(tok, context, space+word+after)
 		n := len(t.lead)
-		if first := []int32{t.answers.No, t.answers.Yes}[k]; common(ids, t.lead) < n || len(ids) == n || ids[n] != first {
+		if first := []int32{t.answers.No, t.answers.Yes}[k]; Common(ids, t.lead) < n || len(ids) == n || ids[n] != first {
 			return nil, fmt.Errorf("prompt: item: %q: what follows {label} changes the tokens of the answer words %q and %q",
 				cfg.Item, cfg.Yes, cfg.No)
 		}

@@ -32,14 +32,14 @@ func newTallRec(cfg Config, tok Tokenizer) (Template, error) {
 	t.header = withBOS(tok, tok.Encode(t.render(nil, nil, cfg.Untitled, "")))
 	for _, title := range []string{"A", "1", " z", "(", "'", "\u00e9"} {
 		for _, text := range []string{t.render([]string{title}, nil, title, ""), t.render(nil, []string{title}, title, "")} {
-			t.header = t.header[:common(t.header, withBOS(tok, tok.Encode(text)))]
+			t.header = t.header[:Common(t.header, withBOS(tok, tok.Encode(text)))]
 		}
 	}
 	return t, nil
 }
 
-// common is the length of the common beginning of two sequences of tokens.
-func common(a, b []int32) int {
+// Common is the length of what two sequences of tokens both begin with.
+func Common(a, b []int32) int {
 	n := 0
 	for n < min(len(a), len(b)) && a[n] == b[n] {
 		n++
@@ -112,7 +112,7 @@ func (s singles) At(k int) (Sequence, error) {
 		return Sequence{}, err
 	}
 	header := len(s.header)
-	if common(s.header, tokens) < header || header == len(tokens) {
+	if Common(s.header, tokens) < header || header == len(tokens) {
 		header = 0
 	}
 	return Sequence{

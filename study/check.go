@@ -85,6 +85,9 @@ func checkHyper(key string, h train.Hyper) error {
 			return keyError(key+"."+n.name, "%v is out of range", n.value)
 		}
 	}
+	if h.Order != "" && !slices.Contains(train.Orders(), h.Order) {
+		return keyError(key+".order", "%q is not one of %s", h.Order, strings.Join(train.Orders(), ", "))
+	}
 	if h.Beta1 >= 1 || h.Beta2 >= 1 {
 		return keyError(key, "beta1 and beta2 must be below 1")
 	}

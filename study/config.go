@@ -218,6 +218,7 @@ func inherit(h, from train.Hyper) train.Hyper {
 	h.WeightDecay = or(h.WeightDecay, from.WeightDecay)
 	h.Clip = or(h.Clip, from.Clip)
 	h.Batch = or(h.Batch, from.Batch)
+	h.Order = or(h.Order, from.Order)
 	h.Epochs = or(h.Epochs, from.Epochs)
 	h.Warmup = or(h.Warmup, from.Warmup)
 	h.EvalEvery = or(h.EvalEvery, from.EvalEvery)

@@ -82,6 +82,7 @@ func TestBadConfigurations(t *testing.T) {
 		"module":         `module.bad.yml:3: adapter: unknown module "query" (known: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj)`,
 		"beta":           `beta.bad.yml:4: hyper.update: beta1 and beta2 must be below 1`,
 		"learning_rate":  `learning_rate.bad.yml:4: hyper.long.learning_rate: -0.1 is out of range`,
+		"order":          `order.bad.yml:4: hyper.update.order: "sorted" is not one of shuffled, prefix`,
 		"date":           `date.bad.yml:1: data.filter.from: "March" is not a date (2014-03-01), a time (RFC 3339) or Unix seconds`,
 		"boundaries":     `boundaries.bad.yml:3: stream: period options: boundary 2 (2014-03-01 00:00:00) is not after boundary 1 (2014-06-01 00:00:00)`,
 		"separator":      `separator.bad.yml:1: data.columns.separator: "::" is not one byte`,

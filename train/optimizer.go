@@ -3,6 +3,8 @@ package train
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"sync"
 )
 
@@ -23,6 +25,9 @@ func (h Hyper) WithDefaults() Hyper {
 	}
 	if h.Epochs == 0 {
 		h.Epochs = 1
+	}
+	if h.Order == "" {
+		h.Order = OrderShuffled
 	}
 	if h.Patience == 0 {
 		h.Patience = 10
@@ -53,6 +58,9 @@ func (h Hyper) Validate() error {
 		if !c.ok || math.IsNaN(c.v) || math.IsInf(c.v, 0) {
 			return fmt.Errorf("train: hyper-parameter %s is %v", c.name, c.v)
 		}
+	}
+	if !slices.Contains(Orders(), d.Order) {
+		return fmt.Errorf("train: order %q is unknown: use %s", d.Order, strings.Join(Orders(), " or "))
 	}
 	return nil
 }

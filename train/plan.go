@@ -39,6 +39,14 @@ type packer interface {
 	Rows(tokens []int) [][]int
 }
 
+// gatherer is what an engine offers that computes once what sequences begin with: see engine.Engine.Families.
+type gatherer interface {
+	Families(seqs []prompt.Sequence) [][]int
+}
+
+// gatheredAtOnce is how many sequences are written at once to find those that begin alike: a list in the order of time has a user's near each other.
+const gatheredAtOnce = 8192
+
 func newPlan(runner engine.Runner, train prompt.Source, h Hyper, seed uint64) (plan, error) {
 	p := plan{train: train}
 	if train == nil {
@@ -57,9 +65,19 @@ func newPlan(runner engine.Runner, train prompt.Source, h Hyper, seed uint64) (p
 		p.tokens[i] = n
 		full = append(full, int32(i))
 	}
+	families, err := p.families(runner, full, h.Order)
+	if err != nil {
+		return p, err
+	}
 	for epoch := range h.Epochs {
-		order := slices.Clone(full)
 		rng := rand.New(rand.NewPCG(seed, mix(seed, uint64(epoch))))
+		if families != nil {
+			shuffled := slices.Clone(families)
+			rng.Shuffle(len(shuffled), func(a, b int) { shuffled[a], shuffled[b] = shuffled[b], shuffled[a] })
+			p.bySequences(slices.Concat(shuffled...), h.Batch)
+			continue
+		}
+		order := slices.Clone(full)
 		rng.Shuffle(len(order), func(a, b int) { order[a], order[b] = order[b], order[a] })
 		if pk, ok := runner.(packer); ok {
 			p.byRows(pk, order, h.Batch)
@@ -69,6 +87,33 @@ func newPlan(runner engine.Runner, train prompt.Source, h Hyper, seed uint64) (p
 	}
 	p.steps = len(p.starts)
 	return p, nil
+}
+
+// families groups the sequences that begin alike, where the order asks for it and the engine tells; nil otherwise.
+func (p *plan) families(runner engine.Runner, full []int32, order string) ([][]int32, error) {
+	g, ok := runner.(gatherer)
+	if !ok || order != OrderPrefix {
+		return nil, nil
+	}
+	out := [][]int32{}
+	for lo := 0; lo < len(full); lo += gatheredAtOnce {
+		part := full[lo:min(lo+gatheredAtOnce, len(full))]
+		seqs := make([]prompt.Sequence, len(part))
+		for k, i := range part {
+			var err error
+			if seqs[k], err = p.train.At(int(i)); err != nil {
+				return nil, err
+			}
+		}
+		for _, family := range g.Families(seqs) {
+			members := make([]int32, len(family))
+			for n, k := range family {
+				members[n] = part[k]
+			}
+			out = append(out, members)
+		}
+	}
+	return out, nil
 }
 
 // bySequences makes steps of the batch's size or as little more as there is: a sequence is the smallest unit.

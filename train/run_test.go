@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -352,6 +354,8 @@ func TestBadJobs(t *testing.T) {
 	}
 	wrong := linearSpec()
 	wrong.Hyper.Beta1 = 1.5
+	unordered := linearSpec()
+	unordered.Hyper.Order = "sorted"
 	for name, c := range map[string]struct {
 		spec Spec
 		data Data
@@ -360,6 +364,7 @@ func TestBadJobs(t *testing.T) {
 		"nothing to train on":        {linearSpec(), Data{}, "no training samples"},
 		"one class in validation":    {linearSpec(), oneClass, "valid"},
 		"impossible hyper-parameter": {wrong, linearData(10), "beta1"},
+		"unknown order":              {unordered, linearData(10), "shuffled or prefix"},
 	} {
 		_, err := Run(ctx, c.spec, &linear{}, c.data, nil, t.TempDir(), nil)
 		if err == nil || !strings.Contains(err.Error(), c.says) {
@@ -426,14 +431,71 @@ func (rowRunner) Rows(tokens []int) [][]int {
 	return rows
 }
 
+// familyRunner keeps sequences with the same first token together.
+type familyRunner struct{ rowRunner }
+
+func (familyRunner) Families(seqs []prompt.Sequence) [][]int {
+	byFirst := map[int32][]int{}
+	for i, s := range seqs {
+		byFirst[s.Tokens[0]] = append(byFirst[s.Tokens[0]], i)
+	}
+	var out [][]int
+	for _, first := range slices.Sorted(maps.Keys(byFirst)) {
+		out = append(out, byFirst[first])
+	}
+	return out
+}
+
+// With OrderPrefix an epoch's order is one of whole families, another one in every epoch; without it, and with an engine that has none, sequences are
+// shuffled one by one.
+func TestOrderOfPrefixesKeepsFamiliesTogether(t *testing.T) {
+	data := linearData(60)
+	epochs := func(r engine.Runner, order string) (out [][]int32) {
+		p, err := newPlan(r, data.Train, Hyper{Batch: 7, Epochs: 2, Order: order}.WithDefaults(), 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var firsts []int32
+		for i := range p.steps {
+			b, err := p.batch(i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range b.sequences {
+				firsts = append(firsts, s.Tokens[0])
+			}
+			if p.endsEpoch(i + 1) {
+				out, firsts = append(out, firsts), nil
+			}
+		}
+		return out
+	}
+	distinct := func(v []int32) int { return len(slices.Compact(slices.Sorted(slices.Values(v)))) }
+	together := epochs(&familyRunner{}, OrderPrefix)
+	for _, epoch := range together {
+		if n := len(slices.Compact(slices.Clone(epoch))); n != distinct(epoch) {
+			t.Errorf("%d runs of %d families: %v", n, distinct(epoch), epoch)
+		}
+	}
+	if slices.Equal(together[0], together[1]) {
+		t.Error("two epochs have the same order")
+	}
+	if shuffled := epochs(&familyRunner{}, OrderShuffled)[0]; len(slices.Compact(slices.Clone(shuffled))) <= distinct(shuffled) {
+		t.Errorf("families are together in a shuffled order: %v", shuffled)
+	}
+	if got, want := epochs(&rowRunner{}, OrderPrefix), epochs(&rowRunner{}, OrderShuffled); !slices.EqualFunc(got, want, slices.Equal) {
+		t.Error("an engine without families does not shuffle")
+	}
+}
+
 func TestPlanSeesEverySequenceOncePerEpoch(t *testing.T) {
 	data := linearData(51)
 	total := 0
 	for _, s := range data.Train.(prompt.List) {
 		total += len(s.Targets)
 	}
-	for name, r := range map[string]engine.Runner{"sequences": &linear{}, "rows": &rowRunner{}} {
-		p, err := newPlan(r, data.Train, Hyper{Batch: 24, Epochs: 2}.WithDefaults(), 5)
+	for name, r := range map[string]engine.Runner{"sequences": &linear{}, "rows": &rowRunner{}, "families": &familyRunner{}} {
+		p, err := newPlan(r, data.Train, Hyper{Batch: 24, Epochs: 2, Order: map[bool]string{true: OrderPrefix}[name == "families"]}.WithDefaults(), 5)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -26,6 +26,9 @@ type Hyper struct {
 	Clip float64 `json:"clip" yaml:"clip" koanf:"clip"`
 	// Batch is the number of targets in an optimizer step. Default 128. Steps are made of whole packed rows, so a step has about as many.
 	Batch int `json:"batch" yaml:"batch" koanf:"batch"`
+	// Order is that of the samples in an epoch: "shuffled", or "prefix", which keeps those together whose prompts begin alike, and shuffles these groups.
+	// What they begin with is then computed once, which the stream template does by itself and tallrec, a prompt for each sample, does not. Default "shuffled".
+	Order string `json:"order,omitempty" yaml:"order,omitempty" koanf:"order"`
 	// Epochs is how often the training part is passed over. Default 1.
 	Epochs int `json:"epochs" yaml:"epochs" koanf:"epochs"`
 	// Warmup is the number of steps of linear warm-up. Default 0. After it the rate decays linearly to 0.
@@ -35,6 +38,15 @@ type Hyper struct {
 	// Patience is how many looks without a better validation AUC end the job. Default 10.
 	Patience int `json:"patience" yaml:"patience" koanf:"patience"`
 }
+
+// What Hyper.Order takes.
+const (
+	OrderShuffled = "shuffled"
+	OrderPrefix   = "prefix"
+)
+
+// Orders lists what Hyper.Order takes.
+func Orders() []string { return []string{OrderShuffled, OrderPrefix} }
 
 // Slice names the samples of a job by the hash of their content.
 type Slice struct {

@@ -1,0 +1,201 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+
+	"lsat/backbone"
+	"lsat/prompt"
+)
+
+// tree is a call's sequences in the order of their tokens, in which those that begin alike are neighbours: what a sequence shares with the one before it
+// is computed once. Prompts of one user say the same for as long as their history does.
+type tree struct {
+	seqs  []prompt.Sequence
+	reach reach
+	order []int // indices of seqs
+	// alike is how many first tokens a sequence has in common with the one before it in order, the header's at least.
+	alike []int
+}
+
+const (
+	// leastAlike is how many tokens behind the header neighbours have in common at least, if they are to stay together.
+	leastAlike = 8
+	// familyTokens bounds what the sequences that Families keeps together take behind the header.
+	familyTokens = 1024
+)
+
+func newTree(seqs []prompt.Sequence, r reach) *tree {
+	t := &tree{seqs: seqs, reach: r, order: make([]int, len(seqs)), alike: make([]int, len(seqs))}
+	for i := range t.order {
+		t.order[i] = i
+	}
+	slices.SortFunc(t.order, func(a, b int) int {
+		return cmp.Or(slices.Compare(seqs[a].Tokens, seqs[b].Tokens), cmp.Compare(a, b))
+	})
+	for k, i := range t.order {
+		t.alike[k] = r.header
+		if k > 0 {
+			t.alike[k] = prompt.Common(seqs[t.order[k-1]].Tokens, seqs[i].Tokens)
+		}
+	}
+	return t
+}
+
+// families cuts the order into runs [lo, hi) of sequences that begin alike, none of which takes more than room tokens behind the header, if its first
+// sequence does not. tokens is what each takes.
+func (t *tree) families(room int) (runs [][2]int, tokens []int) {
+	for k, i := range t.order {
+		n := len(t.seqs[i].Tokens)
+		last := len(runs) - 1
+		if own := n - t.alike[k]; last >= 0 && t.alike[k] >= t.reach.header+leastAlike && tokens[last]+own <= room {
+			runs[last][1]++
+			tokens[last] += own
+			continue
+		}
+		runs = append(runs, [2]int{k, k + 1})
+		tokens = append(tokens, n-t.reach.header)
+	}
+	return runs, tokens
+}
+
+// Families groups sequences that begin alike, beyond the header that all share, whose common beginning is computed once where they are run together:
+// every group holds indices of seqs, few enough for one row, and groups come in the order of their first tokens. Sequences with a window are alone.
+func (e *Engine) Families(seqs []prompt.Sequence) [][]int {
+	r := reachOf(seqs)
+	if r.windows {
+		out := make([][]int, len(seqs))
+		for i := range out {
+			out[i] = []int{i}
+		}
+		return out
+	}
+	t := newTree(seqs, r)
+	runs, _ := t.families(familyTokens)
+	out := make([][]int, len(runs))
+	for f, run := range runs {
+		out[f] = t.order[run[0]:run[1]:run[1]]
+	}
+	return out
+}
+
+// packTree lays sequences without a window into single rows of up to batchTokens, or twice as many (packing.stretch), each with the header once and behind it
+// a few families.
+func packTree(seqs []prompt.Sequence, r reach, p packing) []*batch {
+	full, long := p.fullRow(r.header)
+	full = max(full, powerOfTwo(r.header+r.back, full))
+	t := newTree(seqs, r)
+	runs, tokens := t.families(full - r.header)
+	room, even := full-r.header, p.shrink || !p.wide
+	if total := sum(tokens); even && total <= room*p.atOnce { // a row for each executor
+		room = max(slices.Max(tokens), (total+p.atOnce-1)/p.atOnce)
+	}
+	all := make([]int, len(runs))
+	for i := range all {
+		all[i] = i
+	}
+	var out []*batch
+	for _, bin := range fill(tokens, all, room) {
+		slices.Sort(bin.members)
+		time := full
+		if even {
+			time = min(full, rowLength(bin.used+r.header, p.batchTokens, long && !p.wide))
+		}
+		var members []int // places in the order
+		for _, f := range bin.members {
+			for k := runs[f][0]; k < runs[f][1]; k++ {
+				members = append(members, k)
+			}
+		}
+		out = append(out, t.layOut(members, time))
+	}
+	return out
+}
+
+func sum(v []int) (n int) {
+	for _, x := range v {
+		n += x
+	}
+	return n
+}
+
+// layOut writes sequences, places in the order, out as a row.
+func (t *tree) layOut(members []int, time int) *batch {
+	b := newBatch(1, time)
+	header := t.reach.header
+	var path []int32 // where the newest sequence's tokens stand
+	at := 0
+	for s, k := range members {
+		seq := &t.seqs[t.order[k]]
+		from := 0
+		if s > 0 {
+			from = header // of what no neighbour stands beside
+			if members[s-1] == k-1 {
+				from = t.alike[k]
+			}
+		}
+		for _, p := range path[from:] { // nobody's beginning any more
+			b.ends[p] = int32(s)
+		}
+		path = path[:from]
+		for n := from; n < len(seq.Tokens); n++ {
+			path = append(path, int32(at))
+			at++
+		}
+		b.put(seq, path, from, int32(s))
+		b.ask(seq, t.order[k], path)
+		b.paths = append(b.paths, places{sequence: t.order[k], at: slices.Clone(path)})
+	}
+	for _, p := range path {
+		b.ends[p] = int32(len(members))
+	}
+	t.look(b)
+	b.pad(time / 4)
+	return b
+}
+
+// look lists for every block which units it looks at, behind those of the header.
+func (t *tree) look(b *batch) {
+	header := (t.reach.header + headerGrain - 1) / headerGrain * headerGrain
+	if b.time%bandBlock != 0 {
+		return
+	}
+	blocks := make([][]int32, b.time/bandBlock)
+	first := int32(header / backbone.UnitTokens)
+	for _, p := range b.paths {
+		for lo := 0; lo < len(p.at); {
+			block := p.at[lo] / bandBlock
+			hi := lo + 1
+			for hi < len(p.at) && p.at[hi]/bandBlock == block {
+				hi++
+			}
+			for _, q := range p.at[:hi] {
+				unit := q / backbone.UnitTokens
+				if n := len(blocks[block]); unit >= first && (n == 0 || blocks[block][n-1] != unit) {
+					blocks[block] = append(blocks[block], unit)
+				}
+			}
+			lo = hi
+		}
+	}
+	most := 1
+	for i := range blocks {
+		slices.Sort(blocks[i])
+		blocks[i] = slices.Compact(blocks[i])
+		most = max(most, len(blocks[i]))
+	}
+	band := backbone.Band{Block: bandBlock, Header: header, Units: (most + unitGrain - 1) / unitGrain * unitGrain}
+	if band.Keys() >= b.time {
+		return
+	}
+	b.band = band
+	for _, units := range blocks {
+		for k := range band.Units {
+			unit := int32(-1)
+			if k < len(units) {
+				unit = units[k]
+			}
+			b.looks = append(b.looks, unit)
+		}
+	}
+}

@@ -27,6 +27,9 @@ type contestant struct {
 	adapters, top int
 	// quantize is engine.Options', for lsat.
 	quantize string
+	// shares says that it computes once what neighbours in the order of their tokens begin with, and so takes such ones: torch's programs pad each prompt to a
+	// batch's longest and take those of one length.
+	shares bool
 	// kept says that what the layers below the adapters make of the prompts is there already, as from a second epoch on.
 	kept bool
 	// sweeps says that its best batch size has to be found, and where it is torch's, whether compiling helps.
@@ -59,7 +62,7 @@ func vllmPeer(o options) []string { return []string{o.python, filepath.Join(o.pe
 const (
 	lsatTrainTallrec = "lsat train tallrec"
 	lsatTrainInt8    = "lsat train tallrec, int8"
-	lsatTrainKept    = "lsat train tallrec, int8, upper 18 layers over kept states"
+	lsatTrainKept    = "lsat train tallrec, upper 18 layers over kept states"
 	lsatTrainStream  = "lsat train stream"
 	lsatScoreTallrec = "lsat score tallrec"
 	lsatScoreInt8    = "lsat score tallrec, int8"
@@ -69,6 +72,7 @@ const (
 	lsatRerank       = "lsat rerank"
 	lsatStart        = "lsat start"
 	peftTrain        = "PEFT train tallrec"
+	peftTrainTop     = "PEFT train tallrec, upper 18 layers"
 	published        = "TALLRec as published"
 	transformers     = "Transformers score tallrec"
 	transformersInt8 = "Transformers score tallrec, int8"
@@ -80,21 +84,22 @@ const (
 )
 
 var contestants = []contestant{
-	{name: lsatTrainTallrec, group: trainGroup, command: lsat("train"), prompts: tallrecTrain, compiles: true},
+	{name: lsatTrainTallrec, group: trainGroup, command: lsat("train"), prompts: tallrecTrain, shares: true, compiles: true},
 	{name: peftTrain, group: trainGroup, command: torchPeer("train"), prompts: tallrecTrain, sweeps: true, torch: true},
-	{name: lsatTrainInt8, group: trainGroup, command: lsat("train"), prompts: tallrecTrain, quantize: engine.QuantizeInt8, compiles: true, only: device.XLACPU},
-	{name: lsatTrainKept, group: trainGroup, command: lsat("train"), prompts: tallrecTrain, quantize: engine.QuantizeInt8, top: topLayers, kept: true, compiles: true, only: device.XLACPU},
+	{name: lsatTrainInt8, group: trainGroup, command: lsat("train"), prompts: tallrecTrain, quantize: engine.QuantizeInt8, shares: true, compiles: true, only: device.XLACPU},
+	{name: lsatTrainKept, group: trainGroup, command: lsat("train"), prompts: tallrecTrain, top: topLayers, shares: true, kept: true, compiles: true},
+	{name: peftTrainTop, group: trainGroup, command: torchPeer("train"), prompts: tallrecTrain, top: topLayers, sweeps: true, torch: true},
 	{name: lsatTrainStream, group: trainGroup, command: lsat("train"), prompts: streamTrain, compiles: true},
 	{name: published, group: trainGroup, command: torchPeer("published"), prompts: tallrecTrain, sweeps: true, torch: true},
 	{name: peak, group: trainGroup, command: lsat("peak")},
 
-	{name: lsatScoreTallrec, group: scoreGroup, command: lsat("score"), prompts: tallrecTrain, adapters: 1, compiles: true},
+	{name: lsatScoreTallrec, group: scoreGroup, command: lsat("score"), prompts: tallrecTrain, adapters: 1, shares: true, compiles: true},
 	{name: transformers, group: scoreGroup, command: torchPeer("score"), prompts: tallrecTrain, adapters: 1, sweeps: true, torch: true},
-	{name: lsatScoreInt8, group: scoreGroup, command: lsat("score"), prompts: tallrecTrain, adapters: 1, quantize: engine.QuantizeInt8, compiles: true, only: device.XLACPU},
+	{name: lsatScoreInt8, group: scoreGroup, command: lsat("score"), prompts: tallrecTrain, adapters: 1, quantize: engine.QuantizeInt8, shares: true, compiles: true, only: device.XLACPU},
 	{name: transformersInt8, group: scoreGroup, command: torchPeer("score-int8"), prompts: tallrecTrain, adapters: 1, sweeps: true, torch: true, only: device.XLACPU},
 	{name: lsatScoreStream, group: scoreGroup, command: lsat("score"), prompts: streamTrain, adapters: 1, compiles: true},
-	{name: llamaScore, group: scoreGroup, command: llamaPeer("score"), prompts: tallrecTrain, adapters: 1, llama: true, only: device.XLACPU},
-	{name: vllmScore, group: scoreGroup, command: vllmPeer, prompts: tallrecTrain, adapters: 1, torch: true, only: device.XLACUDA},
+	{name: llamaScore, group: scoreGroup, command: llamaPeer("score"), prompts: tallrecTrain, adapters: 1, shares: true, llama: true, only: device.XLACPU},
+	{name: vllmScore, group: scoreGroup, command: vllmPeer, prompts: tallrecTrain, adapters: 1, shares: true, torch: true, only: device.XLACUDA},
 	{name: lsatEnsemble, group: scoreGroup, command: lsat("score"), prompts: streamTrain, adapters: 2, compiles: true},
 	{name: lsatEnsembleTop, group: scoreGroup, command: lsat("score"), prompts: streamTrain, adapters: 2, top: topLayers, compiles: true},
 	{name: peak, group: scoreGroup, command: lsat("peak")},

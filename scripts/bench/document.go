@@ -62,7 +62,8 @@ func document(s *state) (string, error) {
 		return "", err
 	}
 	p("\n## Every series\n")
-	p("The median and the quartiles over the rounds; GFLOPS are the useful products of frozen weights and of causal attention alone.\n")
+	p("The median and the quartiles over the rounds; GFLOPS are the useful products of frozen weights and of causal attention alone,")
+	p("for lsat and llama.cpp with what prompts of a round begin with counted once, for the others as often as it is there.\n")
 	p("| group | who | rounds | targets/s | quartiles | GFLOPS | peak memory, MB |\n| --- | --- | --- | --- | --- | --- | --- |")
 	for _, c := range contestants {
 		seriesLine(p, s, c)
@@ -210,9 +211,9 @@ func compiledText(w sweep) string {
 func howTo(s *state) []string {
 	out := []string{
 		"Each contestant is a process of its own that stays loaded; a round lets each work once on the round's samples, in an order that rotates, and the others wait. What is compiled on first use is compiled before the first round: what compiles for the lengths of prompts has met those of every round.",
-		"All read the same token ids. A round's samples are the same for all that work on `tallrec`: chunks of 16 of about the same length, from all lengths. `stream` takes sequences of the same pool of samples, other ones in each round.",
+		fmt.Sprintf("All read the same token ids, of one pool of %d samples. What a round measures is a slice of a job over all of them, in the order that suits the program: for PyTorch's the same chunks of 16 prompts of about the same length, from all lengths; for those that compute once what prompts begin with, lsat and llama.cpp (eight slots, a run of neighbours for each) and vLLM, a stretch of %d times as many prompts that are neighbours in the order of their tokens. Ratios between the two are of prompts' tokens in a second, every prompt counted whole, so that one with shorter prompts is no better off. `stream` takes sequences of the same pool, other ones in each round.", pool, sharing),
 		"PEFT and Transformers at their best: hidden states at the answer's position and two rows of the head instead of the whole, batches sorted by length, no padding mask, SDPA, inference mode and a merged adapter when scoring, the fastest batch size, torch.compile (with --compile) where that is faster still. They run with the allocator settings that lsat gives itself.",
-		"In 8-bit integers: lsat's `quantize: int8`, products of the frozen weights alone, every output's weights and every token's activations with a scale of their own. Transformers in 8-bit integers: PyTorch's dynamic quantization of all the layers' linear modules, which has one scale for all activations of a product. PEFT trains in bfloat16.",
+		"In 8-bit integers: lsat's `quantize: int8`, products of the frozen weights alone, every output's weights and every token's activations with a scale of their own. Transformers in 8-bit integers: PyTorch's dynamic quantization of all the layers' linear modules, which has one scale for all activations of a product. PEFT trains in bfloat16, and so does lsat where nothing else is said.",
 		"Over kept states: what the layers below the adapters make of the prompts has been stored before, as it is from a second epoch or strategy on (`Engine.Freeze`); reading it counts.",
 		"TALLRec as published: the loss over all tokens, the whole head, batches in random order padded to their longest as the released code does, gradients accumulated.",
 		"llama.cpp: its server with eight slots, its prompt cache and an adapter as GGUF, the Q4 file that all weights come from.",

@@ -23,7 +23,7 @@ func madeUp() *state {
 			if len(s.Rounds[group]) == i {
 				s.Rounds[group] = append(s.Rounds[group], round{})
 			}
-			m := measurement{Seconds: 10, size: size{Targets: int(10 * v), GFLOP: 20 * v}, Memory: int64(1e9 + 1e8*float64(i))}
+			m := measurement{Seconds: 10, size: size{Targets: int(10 * v), Tokens: int(1000 * v), GFLOP: 20 * v}, Memory: int64(1e9 + 1e8*float64(i))}
 			if name == peak {
 				m = measurement{Seconds: 1, GFLOPS: v}
 			}
@@ -74,9 +74,10 @@ func TestRows(t *testing.T) {
 	s := madeUp()
 	for number, want := range map[string][]string{
 		// (30*32*31 / (10*10.5*10.2))^(1/3) is 3.029, with nothing near 2.
-		"1": {"| ≥ 2 | 3.03 [2.97, 3.09] | 3 | yes |", "in 8-bit integers | PEFT at its best | ≥ 2 | not measured yet | 0 | |", "over kept states | PEFT at its best | ≥ 2 | not measured yet | 0 | |"},
+		"1": {"| ≥ 2 | 3.03 [2.97, 3.09] | 3 | yes |", "over kept states | PEFT at its best | ≥ 2 | not measured yet | 0 | |",
+			"| the same | PEFT at its best, adapters of the upper 18 layers | ≥ 2 | not measured yet | 0 | |", "in 8-bit integers | PEFT at its best | ≥ 2 | not measured yet | 0 | |"},
 		// (30*32*31)^(1/3) / 15 is 2.066.
-		"2": {"| ≥ 3.5 | 2.07 [1.91, 2.24] | 3 | no |", "in 8-bit integers | TALLRec as published | ≥ 3.5 | not measured yet | 0 | |", "over kept states | TALLRec as published | ≥ 3.5 | not measured yet | 0 | |"},
+		"2": {"| ≥ 3.5 | 2.07 [1.91, 2.24] | 3 | no |", "over kept states | TALLRec as published | ≥ 3.5 | not measured yet | 0 | |", "in 8-bit integers | TALLRec as published | ≥ 3.5 | not measured yet | 0 | |"},
 		// (20*16*24)^(1/3) / 11 is 1.794; rounds so far apart leave 1.6 inside. llama.cpp did two rounds: (20*16 / (4*4.1))^(1/2) is 4.417.
 		"3": {"| ≥ 1.6 | 1.79 [1.08, 2.97] | 3 | ~yes |", "Transformers at its best | ≥ 1.6 | not measured yet | 0 | |", "Transformers in 8-bit integers | ≥ 1.6 | not measured yet | 0 | |",
 			"| ≥ 4 | 4.42 [0.915, 21.3] | 2 | ~yes |", "llama.cpp, Q4 | ≥ 4 | not measured"},
@@ -100,6 +101,23 @@ func TestRows(t *testing.T) {
 			if !strings.Contains(got[i], want[i]) {
 				t.Errorf("row %s is\n%s\nwant in it\n%s", number, got[i], want[i])
 			}
+		}
+	}
+}
+
+// Prompts that are twice as long count twice beside prompts of the same kind, and one for one beside others.
+func TestRowsCountPromptsByTheirLength(t *testing.T) {
+	s := madeUp()
+	for _, r := range s.Rounds[trainGroup] {
+		for _, name := range []string{lsatTrainTallrec, lsatTrainStream} {
+			m := r[name]
+			m.Tokens *= 2
+			r[name] = m
+		}
+	}
+	for number, want := range map[string]string{"1": "| ≥ 2 | 6.06 [", "4": "| ≥ 20, AUC not lower | 30.6 ["} {
+		if got := rowsOf(t, s, number); len(got) == 0 || !strings.Contains(got[0], want) {
+			t.Errorf("row %s is %q, want %s", number, got, want)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sort"
 
 	"lsat/backbone"
@@ -33,6 +34,26 @@ func pickSamples(seqs []prompt.Sequence, round, n int) []int {
 		out = append(out, order[at*size:(at+1)*size]...)
 	}
 	return out
+}
+
+// pickNeighbours takes n samples for a round that are next to each other in the order of their tokens, another stretch in every round: a slice of a job over all
+// of them by a program that computes once what prompts begin with.
+func pickNeighbours(seqs []prompt.Sequence, round, n int) []int {
+	order := byTokens(seqs)
+	n = min(n, len(order))
+	_, start := math.Modf(float64(round) * (math.Sqrt(5) - 1) / 2)
+	at := int(start * float64(len(order)))
+	return append(order[at:min(at+n, len(order)):len(order)], order[:max(0, at+n-len(order))]...)
+}
+
+// byTokens is the order of sequences by their tokens, as words are ordered in a dictionary.
+func byTokens(seqs []prompt.Sequence) []int {
+	order := make([]int, len(seqs))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return slices.Compare(seqs[a].Tokens, seqs[b].Tokens) })
+	return order
 }
 
 // pickTokens takes sequences in an order drawn once, other ones in every round, until they have the given number of tokens.
@@ -69,15 +90,25 @@ type size struct {
 	GFLOP   float64 `json:"gflop"` // of one forward pass, matrix products of frozen weights and of causal attention only
 }
 
-func sizeOf(c backbone.Config, seqs []prompt.Sequence, picked []int) size {
+// sizeOf is the size of a pick. With once, what neighbours in the order of tokens begin with is computed once.
+func sizeOf(c backbone.Config, seqs []prompt.Sequence, picked []int, once bool) size {
 	linear := c.Hidden*(c.Heads+2*c.KVHeads)*c.HeadDim + c.Heads*c.HeadDim*c.Hidden + 3*c.Hidden*c.FFN
 	var s size
-	for _, i := range picked {
-		n := len(seqs[i].Tokens)
-		s.Targets += len(seqs[i].Targets)
-		s.Tokens += n
-		pairs := float64(n) * float64(n+1) / 2 // of a token and one that it sees
-		s.GFLOP += 2 * float64(c.Layers) * (float64(linear)*float64(n) + 2*float64(c.Heads*c.HeadDim)*pairs) / 1e9
+	some := make([]prompt.Sequence, len(picked))
+	for k, i := range picked {
+		some[k] = seqs[i]
+	}
+	var before []int32
+	for _, k := range byTokens(some) {
+		tokens := some[k].Tokens
+		s.Targets += len(some[k].Targets)
+		s.Tokens += len(tokens)
+		shared := 0
+		if once {
+			shared, before = prompt.Common(before, tokens), tokens
+		}
+		pairs := func(n int) float64 { return float64(n) * float64(n+1) / 2 } // of a token and one that it sees
+		s.GFLOP += 2 * float64(c.Layers) * (float64(linear)*float64(len(tokens)-shared) + 2*float64(c.Heads*c.HeadDim)*(pairs(len(tokens))-pairs(shared))) / 1e9
 	}
 	return s
 }

@@ -25,6 +25,42 @@ func distinct(picked []int) bool {
 	return len(slices.Compact(s)) == len(picked)
 }
 
+// Neighbours are a stretch of the prompts in the order of their tokens, going round at the end, another one in every round.
+func TestPickNeighbours(t *testing.T) {
+	seqs := drawnPrompts(50)
+	for i := range seqs {
+		seqs[i].Tokens[0], seqs[i].Tokens[1] = int32(i%7), int32(i)
+	}
+	rank := func(i int) int { // in the order of tokens: by i%7, then by i
+		n := 0
+		for j := range seqs {
+			if j%7 < i%7 || j%7 == i%7 && j < i {
+				n++
+			}
+		}
+		return n
+	}
+	var before []int
+	for round := range 20 {
+		picked := pickNeighbours(seqs, round, 12)
+		if len(picked) != 12 || !distinct(picked) {
+			t.Fatalf("round %d: picked %v, want 12 different ones", round, picked)
+		}
+		for k := 1; k < len(picked); k++ {
+			if rank(picked[k]) != (rank(picked[k-1])+1)%len(seqs) {
+				t.Errorf("round %d: %d and %d are not neighbours", round, picked[k-1], picked[k])
+			}
+		}
+		if slices.Equal(picked, before) {
+			t.Errorf("round %d has the samples of the round before", round)
+		}
+		before = picked
+	}
+	if got := pickNeighbours(seqs, 3, 80); len(got) != 50 || !distinct(got) {
+		t.Errorf("%d of 50 prompts where 80 are asked for", len(got))
+	}
+}
+
 // A round's samples come in chunks of neighbours by length, from short to long ones, each once; other ones in the next round, and in the end all.
 func TestPickSamples(t *testing.T) {
 	const n, want = 480, 60 // 30 chunks, of which a round has 4
@@ -121,10 +157,15 @@ func TestSizeOf(t *testing.T) {
 	// Products of a layer for a token: q 8x8, k and v 4x8, o 8x8, three of 8x16; two of 8 for each pair of a token and one that it sees.
 	c := backbone.Config{Layers: 3, Hidden: 8, Heads: 2, KVHeads: 1, HeadDim: 4, FFN: 16}
 	seqs := []prompt.Sequence{{Tokens: make([]int32, 5), Targets: make([]prompt.Target, 2)}, {Tokens: make([]int32, 99)}, {Tokens: make([]int32, 2), Targets: make([]prompt.Target, 1)}}
-	got := sizeOf(c, seqs, []int{0, 2})
+	got := sizeOf(c, seqs, []int{0, 2}, false)
 	linear, pairs := float64(64+2*32+64+3*128), 15.+3
 	want := size{Targets: 3, Tokens: 7, GFLOP: 2 * 3 * (linear*7 + 2*8*pairs) / 1e9}
 	if got.Targets != want.Targets || got.Tokens != want.Tokens || math.Abs(got.GFLOP/want.GFLOP-1) > 1e-12 {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+	// The two tokens begin the five, so that with what they share computed once they cost nothing.
+	got, want.GFLOP = sizeOf(c, seqs, []int{0, 2}, true), 2*3*(linear*5+2*8*15)/1e9
+	if got.Targets != want.Targets || got.Tokens != want.Tokens || math.Abs(got.GFLOP/want.GFLOP-1) > 1e-12 {
+		t.Errorf("got %+v with beginnings computed once, want %+v", got, want)
 	}
 }

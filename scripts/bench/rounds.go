@@ -129,7 +129,23 @@ func (b *bench) picks(c contestant, n int) []int {
 	case c.prompts == streamTrain:
 		return pickTokens(f.Sequences, n, b.samples(c.group)*streamTokens/2)
 	}
+	if c.shares {
+		return pickNeighbours(f.Sequences, n, sharing*b.samples(c.group))
+	}
 	return pickSamples(f.Sequences, n, b.samples(c.group))
+}
+
+// sharing is how many times as many samples those take in a round that compute once what prompts begin with: neighbours have little in common where they are few.
+const sharing = 3
+
+// comparable are the prompts on which contestants with the same file are compared.
+func (b *bench) comparable(c contestant) []int {
+	c.shares = false
+	picked := b.picks(c, apartRound)
+	if c.group == rerankGroup {
+		return picked[:1]
+	}
+	return picked[:min(len(picked), chunk)]
 }
 
 func (b *bench) samples(group string) int {
@@ -147,7 +163,7 @@ func (b *bench) measure(w *worker, c contestant, n int) (measurement, error) {
 	}
 	m := measurement{Seconds: a.Seconds, GFLOPS: a.GFLOPS, Latencies: a.Latencies, Memory: w.peakMemory()}
 	if f := b.files[c.prompts]; f != nil && c.group != rerankGroup {
-		m.size = sizeOf(b.config, f.Sequences, picked)
+		m.size = sizeOf(b.config, f.Sequences, picked, c.shares || !c.torch)
 	}
 	return m, nil
 }
@@ -188,12 +204,7 @@ func (b *bench) compare(ctx context.Context, workers map[string]*worker, list []
 		if !ok || f == nil || c.name == published || c.group == trainGroup || c.top > 0 { // top: other adapters, other answers
 			continue
 		}
-		picked := b.picks(c, apartRound)
-		picked = picked[:min(len(picked), chunk)]
-		if c.group == rerankGroup {
-			picked = picked[:1]
-		}
-		a, err := w.ask(request{Op: "run", Indices: picked, Batch: b.state.Sweeps[c.name].Best, Passes: 1})
+		a, err := w.ask(request{Op: "run", Indices: b.comparable(c), Batch: b.state.Sweeps[c.name].Best, Passes: 1})
 		own, compared := first[c.prompts]
 		if err == nil && compared {
 			b.state.Apart[c.name], err = furthest(own.LogOdds, a.LogOdds)
@@ -239,7 +250,7 @@ func (b *bench) runStarts(ctx context.Context) error {
 			if err == nil {
 				var a answer
 				a, err = w.ask(request{Op: "run", Indices: picked, Batch: max(1, b.state.Sweeps[peftTrain].Best)})
-				m := measurement{Seconds: time.Since(start).Seconds(), Memory: w.peakMemory(), size: sizeOf(b.config, b.files[tallrecTrain].Sequences, picked)}
+				m := measurement{Seconds: time.Since(start).Seconds(), Memory: w.peakMemory(), size: sizeOf(b.config, b.files[tallrecTrain].Sequences, picked, c.shares || !c.torch)}
 				w.close()
 				if err == nil {
 					r[c.name], losses[c.name] = m, a.Loss

@@ -26,6 +26,14 @@ func (m measurement) rate() float64 {
 	return float64(m.Targets) / m.Seconds
 }
 
+// tokenRate is prompts' tokens in a second, every prompt counted whole, whatever is computed once for several.
+func (m measurement) tokenRate() float64 {
+	if m.Seconds <= 0 {
+		return 0
+	}
+	return float64(m.Tokens) / m.Seconds
+}
+
 // round is one turn of a group: every contestant's measurement.
 type round map[string]measurement
 

@@ -59,10 +59,10 @@ class Peer:
         c.close()
         return status
 
-    def log_odds(self, i):
+    def log_odds(self, i, slot=-1):
         yes, no = self.answers["Yes"], self.answers["No"]
         body = dict(prompt=self.sequences[i]["Tokens"], n_predict=1, temperature=1.0, samplers=["temperature"], n_probs=2, post_sampling_probs=True,
-                    logit_bias=[[yes, RAISED], [no, RAISED]], cache_prompt=True, stream=False)
+                    logit_bias=[[yes, RAISED], [no, RAISED]], cache_prompt=True, stream=False, id_slot=slot)
         c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
         c.request("POST", "/completion", json.dumps(body), {"Content-Type": "application/json"})
         response = c.getresponse()
@@ -82,7 +82,10 @@ class Peer:
                 odds += self.pool.map(self.log_odds, self.lists[k])
                 latencies.append(time.perf_counter() - began)
             return {"seconds": time.perf_counter() - start, "latencies": latencies, "log_odds": odds}
-        odds = list(self.pool.map(self.log_odds, request["indices"]))
+        # A slot keeps what its last prompt began with: each takes a run of neighbours, one after another.
+        indices, each = request["indices"], -(-len(request["indices"]) // SLOTS)
+        runs = [indices[k : k + each] for k in range(0, len(indices), each)]
+        odds = [v for run in self.pool.map(lambda s: [self.log_odds(i, s) for i in runs[s]], range(len(runs))) for v in run]
         return {"seconds": time.perf_counter() - start, "log_odds": odds}
 
     def close(self):

@@ -51,7 +51,9 @@ class Peer:
             if self.kind == "score-int8":
                 self.inner = torch.ao.quantization.quantize_dynamic(model.model, {torch.nn.Linear}, dtype=torch.qint8)
         else:
-            lora = LoraConfig(r=8, lora_alpha=16, lora_dropout=0.05, target_modules=["q_proj", "v_proj"], bias="none", task_type="CAUSAL_LM")
+            layers, top = model.config.num_hidden_layers, request.get("top_layers") or 0
+            upper = list(range(layers - top, layers)) if top else None
+            lora = LoraConfig(r=8, lora_alpha=16, lora_dropout=0.05, target_modules=["q_proj", "v_proj"], layers_to_transform=upper, bias="none", task_type="CAUSAL_LM")
             model = get_peft_model(model, lora, autocast_adapter_dtype=False)
             model.train()
             self.inner, self.causal = model.base_model.model.model, model

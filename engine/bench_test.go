@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -162,6 +163,100 @@ func BenchmarkBand(b *testing.B) {
 					b.ReportMetric(b.Elapsed().Seconds()*1e3/float64(b.N*cfg.Layers)*1024/float64(c.time), "ms/layer/1024")
 				})
 			}
+		}
+	}
+}
+
+// slidingPrompts are prompts as tallrec writes them, of users who rate one item after another: a header of 70 tokens, the liked ones of the last ten items, the
+// disliked ones, and the next item. What a prompt begins with stays until the oldest liked item leaves the ten.
+func slidingPrompts(users, each, vocab int) []prompt.Sequence {
+	rng := rand.New(rand.NewPCG(1, 7))
+	words := func(n int) []int32 {
+		out := make([]int32, n)
+		for i := range out {
+			out[i] = int32(rng.IntN(vocab))
+		}
+		return out
+	}
+	header, between, question := words(70), words(8), words(16)
+	var out []prompt.Sequence
+	for range users {
+		var titles [][]int32
+		var liked []bool
+		for range each + 10 {
+			titles, liked = append(titles, words(6+rng.IntN(9))), append(liked, rng.Float64() < .58)
+		}
+		for t := 10; t < len(titles); t++ {
+			s := prompt.Sequence{Header: len(header), Tokens: slices.Clone(header)}
+			for _, want := range []bool{true, false} {
+				for k := t - 10; k < t; k++ {
+					if liked[k] == want {
+						s.Tokens = append(s.Tokens, titles[k]...)
+					}
+				}
+				s.Tokens = append(s.Tokens, between...)
+			}
+			s.Tokens = slices.Concat(s.Tokens, titles[t], question)
+			s.Targets = []prompt.Target{{Position: int32(len(s.Tokens) - 1), Label: liked[t]}}
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// BenchmarkTree compares rows in which prompts share all that neighbours begin with to rows in which they share the header: eight layers of SmolLM2's.
+func BenchmarkTree(b *testing.B) {
+	backend, _, _, err := device.Open(device.XLACPU)
+	if err != nil {
+		b.Skip(err)
+	}
+	cfg := smolShape()
+	cfg.Layers = 8
+	e, err := New(context.Background(), randomModel(cfg, 1), backend, Options{DType: device.DType(device.XLACPU)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	a, err := adapter.New(adapter.Config{}, e.AdapterShapes(), 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	seqs := slidingPrompts(4, 32, cfg.Vocab)
+	for _, train := range []bool{false, true} {
+		for _, tree := range []bool{false, true} {
+			name := map[bool]string{false: "score", true: "train"}[train] + map[bool]string{false: "/header", true: "/tree"}[tree]
+			b.Run(name, func(b *testing.B) {
+				p := e.packing(!train, !train)
+				p.tree = tree
+				batches, tokens := pack(seqs, p), 0
+				for _, batch := range batches {
+					tokens += batch.rows * batch.time
+				}
+				j, err := e.start(seqs, answers, a, train, .05)
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer j.close()
+				step := func() error {
+					for _, batch := range batches {
+						if train {
+							if _, err := j.gradient(context.Background(), e.replicas[0], seqs, batch, 1); err != nil {
+								return err
+							}
+						} else if _, err := scoreBatch(context.Background(), []*job{j}, e.replicas[0], seqs, batch); err != nil {
+							return err
+						}
+					}
+					return nil
+				}
+				compile(b, step)
+				for b.Loop() {
+					if err := step(); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(tokens)/float64(len(seqs)), "tokens/prompt")
+				b.ReportMetric(b.Elapsed().Seconds()*1e3/float64(b.N*cfg.Layers*len(seqs)), "ms/layer/prompt")
+			})
 		}
 	}
 }

@@ -23,9 +23,10 @@ type places struct {
 type batch struct {
 	rows, time                                       int
 	band                                             backbone.Band
-	tokens, positions, segments, ends, steps, lowest []int32 // [rows*time], see backbone.Rows
-	looks                                            []int32 // [rows*blocks*band.Units]
-	targets                                          []int32 // [capacity] indices into rows*time; padding points at 0
+	tokens, positions, segments, ends, steps, lowest []int32   // [rows*time], see backbone.Rows
+	looks                                            []int32   // [rows*blocks*band.Units]: lists, filled up
+	lists                                            [][]int32 // of each block, the units that it looks at
+	targets                                          []int32   // [capacity] indices into rows*time; padding points at 0
 	labels, weights, offsets                         []float32
 	paths                                            []places // of the sequences, row by row
 	places                                           []place  // of the real targets, in the order of targets
@@ -159,13 +160,13 @@ func packLong(seqs []prompt.Sequence, r reach, p packing) []*batch {
 }
 
 // rowLength is the length of a row that holds so many tokens where a full one has full: every length is compiled for, so there are few: a
-// power of two up to half of it, and then a multiple of an eighth. From three quarters on it is fine where that is asked for, a multiple of attention's blocks:
-// a few more programs for rows that a long job has many of, all of them with room for most of a prompt.
+// power of two up to half of it, and then a multiple of an eighth. From three quarters on it is fine where that is asked for, a multiple of two of attention's
+// blocks: a few more programs for rows that a long job has many of, all of them with room for half a prompt.
 func rowLength(tokens, full int, fine bool) int {
 	const finest = 128
 	grain := max(finest, full/8)
 	if fine && 4*tokens > 3*full {
-		return (tokens + bandBlock - 1) / bandBlock * bandBlock
+		return (tokens + 2*bandBlock - 1) / (2 * bandBlock) * (2 * bandBlock)
 	}
 	if n := powerOfTwo(tokens, smallestRow); n <= 4*grain {
 		return n

@@ -24,7 +24,7 @@ const (
 	// headerGrain rounds the shared header's keys up, for the products' sake.
 	headerGrain = backbone.UnitTokens
 	// unitGrain rounds the number of listed units up, since every one is a program of its own.
-	unitGrain = 4
+	unitGrain = 8
 )
 
 // reachOf measures sequences.

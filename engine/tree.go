@@ -79,27 +79,41 @@ func (e *Engine) Families(seqs []prompt.Sequence) [][]int {
 	return out
 }
 
+// fewRows is up to how many rows of a call have one shape: a call that is so short is over before several shapes have been compiled.
+const fewRows = 3
+
 // packTree lays sequences without a window into single rows of up to batchTokens, or twice as many (packing.stretch), each with the header once and behind it
-// a few families.
+// a few families. Short calls get rows about even, and long ones rows as long as they need, of a few lengths.
 func packTree(seqs []prompt.Sequence, r reach, p packing) []*batch {
 	full, long := p.fullRow(r.header)
 	full = max(full, powerOfTwo(r.header+r.back, full))
 	t := newTree(seqs, r)
 	runs, tokens := t.families(full - r.header)
-	room, even := full-r.header, p.shrink || !p.wide
-	if total := sum(tokens); even && total <= room*p.atOnce { // a row for each executor
-		room = max(slices.Max(tokens), (total+p.atOnce-1)/p.atOnce)
+	room, even, total := full-r.header, p.shrink || !p.wide, sum(tokens)
+	if rows := max(p.atOnce, (total+room-1)/room); even && rows <= max(fewRows, p.atOnce) {
+		runs, tokens = t.families(max(total/rows, r.back))
+		room = min(room, max(slices.Max(tokens), (sum(tokens)+rows-1)/rows+smallestRow))
 	}
 	all := make([]int, len(runs))
 	for i := range all {
 		all[i] = i
 	}
+	bins := fill(tokens, all, room)
+	longest := 0
+	for _, bin := range bins {
+		longest = max(longest, bin.used)
+	}
 	var out []*batch
-	for _, bin := range fill(tokens, all, room) {
+	units := 0
+	for _, bin := range bins {
 		slices.Sort(bin.members)
+		used := bin.used
+		if len(bins) <= fewRows {
+			used = longest
+		}
 		time := full
 		if even {
-			time = min(full, rowLength(bin.used+r.header, p.batchTokens, long && !p.wide))
+			time = min(full, rowLength(used+r.header, p.batchTokens, long && !p.wide))
 		}
 		var members []int // places in the order
 		for _, f := range bin.members {
@@ -107,7 +121,14 @@ func packTree(seqs []prompt.Sequence, r reach, p packing) []*batch {
 				members = append(members, k)
 			}
 		}
-		out = append(out, t.layOut(members, time))
+		b := t.layOut(members, time)
+		units = max(units, b.band.Units)
+		out = append(out, b)
+	}
+	for _, b := range out {
+		if len(out) <= fewRows && b.band.Units > 0 {
+			b.list(units)
+		}
 	}
 	return out
 }
@@ -160,7 +181,7 @@ func (t *tree) look(b *batch) {
 	if b.time%bandBlock != 0 {
 		return
 	}
-	blocks := make([][]int32, b.time/bandBlock)
+	b.lists = make([][]int32, b.time/bandBlock)
 	first := int32(header / backbone.UnitTokens)
 	for _, p := range b.paths {
 		for lo := 0; lo < len(p.at); {
@@ -171,29 +192,35 @@ func (t *tree) look(b *batch) {
 			}
 			for _, q := range p.at[:hi] {
 				unit := q / backbone.UnitTokens
-				if n := len(blocks[block]); unit >= first && (n == 0 || blocks[block][n-1] != unit) {
-					blocks[block] = append(blocks[block], unit)
+				if n := len(b.lists[block]); unit >= first && (n == 0 || b.lists[block][n-1] != unit) {
+					b.lists[block] = append(b.lists[block], unit)
 				}
 			}
 			lo = hi
 		}
 	}
 	most := 1
-	for i := range blocks {
-		slices.Sort(blocks[i])
-		blocks[i] = slices.Compact(blocks[i])
-		most = max(most, len(blocks[i]))
+	for i, list := range b.lists {
+		slices.Sort(list)
+		b.lists[i] = slices.Compact(list)
+		most = max(most, len(b.lists[i]))
 	}
 	band := backbone.Band{Block: bandBlock, Header: header, Units: (most + unitGrain - 1) / unitGrain * unitGrain}
-	if band.Keys() >= b.time {
-		return
+	if band.Keys() < b.time {
+		b.band = band
+		b.list(band.Units)
 	}
-	b.band = band
-	for _, units := range blocks {
-		for k := range band.Units {
+}
+
+// list writes the lists out, each with that many places.
+func (b *batch) list(units int) {
+	b.band.Units = units
+	b.looks = b.looks[:0]
+	for _, list := range b.lists {
+		for k := range units {
 			unit := int32(-1)
-			if k < len(units) {
-				unit = units[k]
+			if k < len(list) {
+				unit = list[k]
 			}
 			b.looks = append(b.looks, unit)
 		}

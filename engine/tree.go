@@ -99,6 +99,10 @@ func packTree(seqs []prompt.Sequence, r reach, p packing) []*batch {
 		all[i] = i
 	}
 	bins := fill(tokens, all, room)
+	grain := unitGrain
+	if p.wide { // programs that only score compile in a third of the time
+		grain /= 2
+	}
 	longest := 0
 	for _, bin := range bins {
 		longest = max(longest, bin.used)
@@ -121,7 +125,7 @@ func packTree(seqs []prompt.Sequence, r reach, p packing) []*batch {
 				members = append(members, k)
 			}
 		}
-		b := t.layOut(members, time)
+		b := t.layOut(members, time, grain)
 		units = max(units, b.band.Units)
 		out = append(out, b)
 	}
@@ -140,8 +144,8 @@ func sum(v []int) (n int) {
 	return n
 }
 
-// layOut writes sequences, places in the order, out as a row.
-func (t *tree) layOut(members []int, time int) *batch {
+// layOut writes sequences, places in the order, out as a row whose lists have a multiple of grain places.
+func (t *tree) layOut(members []int, time, grain int) *batch {
 	b := newBatch(1, time)
 	header := t.reach.header
 	var path []int32 // where the newest sequence's tokens stand
@@ -170,13 +174,13 @@ func (t *tree) layOut(members []int, time int) *batch {
 	for _, p := range path {
 		b.ends[p] = int32(len(members))
 	}
-	t.look(b)
+	t.look(b, grain)
 	b.pad(time / 4)
 	return b
 }
 
 // look lists for every block which units it looks at, behind those of the header.
-func (t *tree) look(b *batch) {
+func (t *tree) look(b *batch, grain int) {
 	header := (t.reach.header + headerGrain - 1) / headerGrain * headerGrain
 	if b.time%bandBlock != 0 {
 		return
@@ -205,7 +209,7 @@ func (t *tree) look(b *batch) {
 		b.lists[i] = slices.Compact(list)
 		most = max(most, len(b.lists[i]))
 	}
-	band := backbone.Band{Block: bandBlock, Header: header, Units: (most + unitGrain - 1) / unitGrain * unitGrain}
+	band := backbone.Band{Block: bandBlock, Header: header, Units: (most + grain - 1) / grain * grain}
 	if band.Keys() < b.time {
 		b.band = band
 		b.list(band.Units)

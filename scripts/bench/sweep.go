@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"maps"
 	"math"
 
 	"lsat/device"
@@ -16,12 +15,12 @@ func sweepSizes(on string) (sizes []int, samples int) {
 	return []int{1, 2, 4, 8, 16}, chunk
 }
 
-const (
-	// slower is by how much a batch size must be slower than the best one for the sweep to end there.
-	slower = 1.25
-	// near is by how much a size may be slower than the best one to be timed again: a machine's hiccups must not choose.
-	near = 1.1
-)
+// slower is by how much a batch size must be slower than the best one to be left out of what follows: of larger ones, where the sweep goes up, and of the
+// passes after it.
+const slower = 1.25
+
+// passes is how often a sweep times a size that may be the best, in turns with the others: a machine's hiccups must not choose.
+const passes = 3
 
 // sweepAll finds the best batch sizes that are not known yet, whether torch.compile helps, and from the slowest peer how many samples a round has.
 func (b *bench) sweepAll(ctx context.Context, list []contestant) error {
@@ -80,41 +79,41 @@ func (b *bench) sweep(c contestant) (sweep, error) {
 		a, err := w.ask(request{Op: "run", Indices: picked, Batch: size})
 		return float64(len(picked)) / a.Seconds, err
 	}
-	for _, size := range sizes {
-		rate, err := timed(size)
-		if err == nil && rate*slower < s.Tried[s.Best] { // it would end the search: not by one hiccup of the machine
-			var again float64
-			again, err = timed(size)
-			rate = max(rate, again)
-		}
-		if err != nil {
-			return sweep{}, err
-		}
-		s.Tried[size] = math.Round(rate*1000) / 1000
-		if s.Best == 0 || rate > s.Tried[s.Best] {
-			s.Best = size
-		} else if rate*slower < s.Tried[s.Best] {
-			break
-		}
-	}
-	first := maps.Clone(s.Tried)
-	for _, size := range sizes {
-		rate, tried := first[size]
-		if !tried || rate*near < first[s.Best] {
-			continue
-		}
-		again, err := timed(size)
-		if err != nil {
-			return sweep{}, err
-		}
-		s.Tried[size] = max(rate, math.Round(again*1000)/1000)
-	}
-	for _, size := range sizes {
-		if s.Tried[size] > s.Tried[s.Best] {
-			s.Best = size
+	rates := map[int][]float64{}
+	for pass := range passes {
+		for _, size := range sizes {
+			if pass > 0 && (rates[size] == nil || s.Tried[size]*slower < s.Tried[s.Best]) {
+				continue
+			}
+			rate, err := timed(size)
+			if err == nil && pass == 0 && rate*slower < s.Tried[s.Best] { // it would end the search: not by one hiccup
+				var again float64
+				again, err = timed(size)
+				rate = max(rate, again)
+			}
+			if err != nil {
+				return sweep{}, err
+			}
+			rates[size] = append(rates[size], rate)
+			s.Tried[size] = math.Round(quantile(rates[size], .5)*1000) / 1000
+			if pass == 0 && rate*slower < s.Tried[s.Best] {
+				break
+			}
+			s.Best = fastest(s.Tried)
 		}
 	}
 	return s, nil
+}
+
+// fastest is the size with the highest rate, the smallest of several.
+func fastest(rates map[int]float64) int {
+	best := 0
+	for size, rate := range rates {
+		if best == 0 || rate > rates[best] || rate == rates[best] && size < best {
+			best = size
+		}
+	}
+	return best
 }
 
 // compiled times the samples that sweep times, with the model compiled by torch. What is compiled on first use is compiled before.

@@ -89,7 +89,7 @@ func TestRows(t *testing.T) {
 		"7": {"| score, two adapters, seconds | lsat, one adapter | ≤ 1.7 | not measured yet | 0 | |", "of the upper 18 of 30 layers | lsat, one adapter | ≤ 1.7 | not measured yet | 0 | |"},
 		// One round: no interval. 20 targets of 2 GFLOP of 100 and 100 of 2; for training two products of 31 times 2 GFLOP of 200.
 		"8":  {"| ≥ 0.55 | 0.4 | 1 | no |", "| ≥ 0.55 | 2 | 1 | yes |", "| ≥ 0.45 | 0.62 [0.572, 0.672] | 3 | yes |", "| ≥ 0.45 | 6.26 [5.55, 7.06] | 3 | yes |"},
-		"9":  {"| ≤ 0.5 | 1 | 1 | no |", "| ≤ 0.5 | not measured yet | 0 | |"},
+		"9":  {"| ≤ 0.5 | 1 | 1 | no |", "over kept states | PEFT at its best | ≤ 0.5 | not measured yet | 0 | |", "in 8-bit integers, peak memory | PEFT at its best | ≤ 0.5 | not measured yet | 0 | |"},
 		"10": {"| ≤ 1 | not measured: PEFT start: no torch / at all | 0 | |"},
 	} {
 		got := rowsOf(t, s, number)

@@ -106,6 +106,16 @@ func BenchmarkStep(b *testing.B) {
 	}
 }
 
+// runBatch trains on a batch or scores it.
+func runBatch(j *job, seqs []prompt.Sequence, b *batch, train bool) (err error) {
+	if r := j.engine.replicas[0]; train {
+		_, err = j.gradient(context.Background(), r, seqs, b, 1)
+	} else {
+		_, err = scoreBatch(context.Background(), []*job{j}, r, seqs, b)
+	}
+	return err
+}
+
 // BenchmarkBand is what attention costs: the same row by blocks that meet more or fewer keys, in eight layers of SmolLM2's. The first one is that of TALLRec
 // prompts in a row, the second what it would be if each had a block of its own, the last nearly no attention. The mask is not right for all, which costs the same.
 func BenchmarkBand(b *testing.B) {
@@ -145,15 +155,7 @@ func BenchmarkBand(b *testing.B) {
 						b.Fatal(err)
 					}
 					defer j.close()
-					jobs := []*job{j}
-					step := func() error {
-						if train {
-							_, err := j.gradient(context.Background(), e.replicas[0], seqs, batch, 1)
-							return err
-						}
-						_, err := scoreBatch(context.Background(), jobs, e.replicas[0], seqs, batch)
-						return err
-					}
+					step := func() error { return runBatch(j, seqs, batch, train) }
 					compile(b, step)
 					for b.Loop() {
 						if err := step(); err != nil {
@@ -238,11 +240,7 @@ func BenchmarkTree(b *testing.B) {
 				defer j.close()
 				step := func() error {
 					for _, batch := range batches {
-						if train {
-							if _, err := j.gradient(context.Background(), e.replicas[0], seqs, batch, 1); err != nil {
-								return err
-							}
-						} else if _, err := scoreBatch(context.Background(), []*job{j}, e.replicas[0], seqs, batch); err != nil {
+						if err := runBatch(j, seqs, batch, train); err != nil {
 							return err
 						}
 					}

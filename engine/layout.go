@@ -62,7 +62,7 @@ func (b *batch) put(seq *prompt.Sequence, path []int32, from int, segment int32)
 		at := path[k]
 		b.tokens[at], b.positions[at], b.segments[at] = seq.Tokens[k], int32(k), segment
 		b.lowest[at] = math.MinInt32
-		if seq.Window > 0 && seq.Steps != nil {
+		if windowed(seq) {
 			b.steps[at] = seq.Steps[k]
 			b.lowest[at] = seq.Steps[k] - seq.Window
 		}

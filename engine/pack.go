@@ -166,12 +166,12 @@ func rowLength(tokens, full int, fine bool) int {
 	const finest = 128
 	grain := max(finest, full/8)
 	if fine && 4*tokens > 3*full {
-		return (tokens + 2*bandBlock - 1) / (2 * bandBlock) * (2 * bandBlock)
+		return roundUp(tokens, 2*bandBlock)
 	}
 	if n := powerOfTwo(tokens, smallestRow); n <= 4*grain {
 		return n
 	}
-	return (tokens + grain - 1) / grain * grain
+	return roundUp(tokens, grain)
 }
 
 func totalTokens(seqs []prompt.Sequence) int {

@@ -43,10 +43,13 @@ func reachOf(seqs []prompt.Sequence) reach {
 	}
 	for i := range seqs {
 		r.back = max(r.back, backOf(&seqs[i], r.header))
-		r.windows = r.windows || (seqs[i].Window > 0 && seqs[i].Steps != nil)
+		r.windows = r.windows || windowed(&seqs[i])
 	}
 	return r
 }
+
+// windowed says that the sequence's tokens see only a window of what stands before them.
+func windowed(s *prompt.Sequence) bool { return s.Window > 0 && s.Steps != nil }
 
 // asksIn says whether the sequence has a target among its first n tokens.
 func asksIn(s *prompt.Sequence, n int) bool {
@@ -56,7 +59,7 @@ func asksIn(s *prompt.Sequence, n int) bool {
 // backOf is how far the tokens of one sequence look back behind its header.
 func backOf(s *prompt.Sequence, header int) int {
 	body := len(s.Tokens) - header
-	if s.Window <= 0 || s.Steps == nil {
+	if !windowed(s) {
 		return body
 	}
 	steps := s.Steps[header:]
@@ -76,9 +79,12 @@ func backOf(s *prompt.Sequence, header int) int {
 // bands are the values of a band's Back, few ones, since every one is a program of its own; what reaches further has its own.
 var bands = []int{1, 2, 3, 4, 6, 8}
 
+// roundUp is the next multiple of grain.
+func roundUp(n, grain int) int { return (n + grain - 1) / grain * grain }
+
 // blocks is the band that the sequences want.
 func (r reach) blocks() backbone.Band {
-	b := backbone.Band{Block: bandBlock, Back: (r.back + bandBlock - 1) / bandBlock, Header: (r.header + headerGrain - 1) / headerGrain * headerGrain}
+	b := backbone.Band{Block: bandBlock, Back: (r.back + bandBlock - 1) / bandBlock, Header: roundUp(r.header, headerGrain)}
 	if i, _ := slices.BinarySearch(bands, b.Back); i < len(bands) {
 		b.Back = bands[i]
 	}

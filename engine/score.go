@@ -16,7 +16,7 @@ const chunk, chunkOfTrees = 2048, 8192
 
 func chunkOf(seqs []prompt.Sequence) int {
 	for i := range seqs {
-		if seqs[i].Window > 0 && seqs[i].Steps != nil {
+		if windowed(&seqs[i]) {
 			return chunk
 		}
 	}

@@ -181,7 +181,7 @@ func (t *tree) layOut(members []int, time, grain int) *batch {
 
 // look lists for every block which units it looks at, behind those of the header.
 func (t *tree) look(b *batch, grain int) {
-	header := (t.reach.header + headerGrain - 1) / headerGrain * headerGrain
+	header := t.reach.blocks().Header
 	if b.time%bandBlock != 0 {
 		return
 	}
@@ -209,7 +209,7 @@ func (t *tree) look(b *batch, grain int) {
 		b.lists[i] = slices.Compact(list)
 		most = max(most, len(b.lists[i]))
 	}
-	band := backbone.Band{Block: bandBlock, Header: header, Units: (most + grain - 1) / grain * grain}
+	band := backbone.Band{Block: bandBlock, Header: header, Units: roundUp(most, grain)}
 	if band.Keys() < b.time {
 		b.band = band
 		b.list(band.Units)

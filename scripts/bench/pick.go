@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
-	"sort"
 
 	"lsat/backbone"
 	"lsat/prompt"
@@ -19,15 +19,11 @@ func pickSamples(seqs []prompt.Sequence, round, n int) []int {
 	if len(seqs) == 0 {
 		return nil
 	}
-	order := make([]int, len(seqs))
-	for i := range order {
-		order[i] = i
-	}
-	sort.SliceStable(order, func(a, b int) bool { return len(seqs[order[a]].Tokens) < len(seqs[order[b]].Tokens) })
+	order := sorted(seqs, func(a, b prompt.Sequence) int { return cmp.Compare(len(a.Tokens), len(b.Tokens)) })
 	size := min(chunk, len(order))
 	chunks := len(order) / size
 	want := min(chunks, (n+size-1)/size)
-	_, start := math.Modf(float64(round) * (math.Sqrt(5) - 1) / 2)
+	start := startOf(round)
 	var out []int
 	for k := range want {
 		at := int((start+float64(k))*float64(chunks)/float64(want)) % chunks
@@ -41,19 +37,30 @@ func pickSamples(seqs []prompt.Sequence, round, n int) []int {
 func pickNeighbours(seqs []prompt.Sequence, round, n int) []int {
 	order := byTokens(seqs)
 	n = min(n, len(order))
-	_, start := math.Modf(float64(round) * (math.Sqrt(5) - 1) / 2)
+	start := startOf(round)
 	at := int(start * float64(len(order)))
 	return append(order[at:min(at+n, len(order)):len(order)], order[:max(0, at+n-len(order))]...)
 }
 
 // byTokens is the order of sequences by their tokens, as words are ordered in a dictionary.
 func byTokens(seqs []prompt.Sequence) []int {
+	return sorted(seqs, func(a, b prompt.Sequence) int { return slices.Compare(a.Tokens, b.Tokens) })
+}
+
+// sorted are the indices of sequences in an order; those that it does not tell apart stay as they are.
+func sorted(seqs []prompt.Sequence, compare func(a, b prompt.Sequence) int) []int {
 	order := make([]int, len(seqs))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return slices.Compare(seqs[a].Tokens, seqs[b].Tokens) })
+	slices.SortStableFunc(order, func(a, b int) int { return compare(seqs[a], seqs[b]) })
 	return order
+}
+
+// startOf is where in the pool a round's pick begins, from 0 to 1: rounds follow each other at the golden ratio, so that few or many are spread evenly.
+func startOf(round int) float64 {
+	_, start := math.Modf(float64(round) * (math.Sqrt(5) - 1) / 2)
+	return start
 }
 
 // pickTokens takes sequences in an order drawn once, other ones in every round, until they have the given number of tokens.

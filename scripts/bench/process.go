@@ -24,11 +24,11 @@ type request struct {
 	Adapters []string `json:"adapters,omitempty"`
 	Server   string   `json:"server,omitempty"`
 	Compile  bool     `json:"compile,omitempty"` // by torch.compile
-	// load, lsat alone: engine.Options' Quantize; how many layers, the uppermost ones, training adapts (0 means all); and the directory that
-	// keeps what those below make of the prompts, where there is one
-	Quantize  string `json:"quantize,omitempty"`
-	TopLayers int    `json:"top_layers,omitempty"`
-	Hidden    string `json:"hidden,omitempty"`
+	// how many layers, the uppermost ones, training adapts; 0 means all
+	TopLayers int `json:"top_layers,omitempty"`
+	// load, lsat alone: engine.Options' Quantize, and the directory that keeps what the layers below those make of the prompts, where there is one
+	Quantize string `json:"quantize,omitempty"`
+	Hidden   string `json:"hidden,omitempty"`
 	// run and fit: which of the prompts, in batches of how many
 	Indices []int `json:"indices,omitempty"`
 	Batch   int   `json:"batch,omitempty"`

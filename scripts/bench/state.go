@@ -19,19 +19,16 @@ type measurement struct {
 }
 
 // rate is targets in a second; 0 where nothing was measured.
-func (m measurement) rate() float64 {
-	if m.Seconds <= 0 {
-		return 0
-	}
-	return float64(m.Targets) / m.Seconds
-}
+func (m measurement) rate() float64 { return m.perSecond(m.Targets) }
 
 // tokenRate is prompts' tokens in a second, every prompt counted whole, whatever is computed once for several.
-func (m measurement) tokenRate() float64 {
+func (m measurement) tokenRate() float64 { return m.perSecond(m.Tokens) }
+
+func (m measurement) perSecond(n int) float64 {
 	if m.Seconds <= 0 {
 		return 0
 	}
-	return float64(m.Tokens) / m.Seconds
+	return float64(n) / m.Seconds
 }
 
 // round is one turn of a group: every contestant's measurement.

@@ -15,16 +15,20 @@ type Rows struct {
 	Segments, Ends *Node
 	// Steps are the ordinals of items (-1: always visible), and Lowest the smallest ordinal that a token may see.
 	Steps, Lowest *Node
-	// Looks [B, blocks, Band.Units] are the units of the row that a block's tokens look at, each once, -1 where there are fewer; nil without Band.Units.
+	// Looks [B, blocks, Band.Units] are the units of the row that a block's tokens look at, each once, then -1 where there are fewer; nil without Band.Units.
 	Looks *Node
 }
 
-// Sight is what all layers of one kind share: the rotary tables [B*T, 1, headDim/2] and the additive attention mask, float32, and Rows.Looks.
-type Sight struct{ Cos, Sin, Mask, Looks *Node }
+// Sight is what all layers of one kind share: the rotary tables [B*T, 1, headDim/2] and the additive attention masks, one for each of Spans, float32, and Rows.Looks.
+type Sight struct {
+	Cos, Sin *Node
+	Masks    []*Node
+	Looks    *Node
+}
 
 // Nodes lists a Sight, in order.
 func (s Sight) Nodes() []*Node {
-	out := []*Node{s.Cos, s.Sin, s.Mask}
+	out := append([]*Node{s.Cos, s.Sin}, s.Masks...)
 	if s.Looks != nil {
 		out = append(out, s.Looks)
 	}
@@ -79,7 +83,10 @@ func (gr *Transformer) Sight(rows Rows, kind int) Sight {
 			base, scaling = local, nil
 		}
 	}
-	s := Sight{Mask: gr.attentionMask(rows, sliding), Looks: rows.Looks}
+	s := Sight{Looks: rows.Looks}
+	for _, sp := range gr.spans() {
+		s.Masks = append(s.Masks, gr.attentionMask(rows, sliding, sp))
+	}
 	s.Cos, s.Sin = gr.rotary(rows.Positions, base, scaling)
 	return s
 }

@@ -20,6 +20,9 @@ type Band struct {
 	Header int
 	// Units is how many units of UnitTokens tokens are listed for a block; 0 means that blocks look back.
 	Units int
+	// Long, where it is not 0, is how many blocks have Units units listed, the row's first ones; all others have no more than Few. Whoever packs the rows may put
+	// blocks in any order: with listed units, what a token looks at need not stand before it.
+	Long, Few int
 }
 
 // blocks is the number of blocks in a row.
@@ -33,11 +36,33 @@ func (gr *Transformer) band() Band {
 	return gr.Band
 }
 
-// block is a block's length, and keys the number of keys that it meets.
+// block is a block's length.
 func (gr *Transformer) block() int { return gr.band().Block }
-func (gr *Transformer) keys() int  { return gr.band().Keys() }
 
-// Keys is the number of keys that a query is compared with; 0 for the zero value, which goes by the row.
+// span is a run of blocks that meet equally many keys.
+type span struct{ first, blocks, keys int }
+
+// spans cuts a row's blocks into spans, in order.
+func (gr *Transformer) spans() []span {
+	b, n := gr.band(), gr.blocks()
+	if b.Units == 0 || b.Long == 0 {
+		return []span{{0, n, b.Keys()}}
+	}
+	return []span{{0, b.Long, b.Keys()}, {b.Long, n - b.Long, b.Header + b.Few*UnitTokens}}
+}
+
+// Spans is how many masks a Sight has.
+func (gr *Transformer) Spans() int { return len(gr.spans()) }
+
+// of are a span's blocks of x [B, blocks, ...].
+func (sp span) of(x *Node) *Node {
+	if sp.blocks == x.Shape().Dimensions[1] {
+		return x
+	}
+	return Slice(x, AxisRange(), AxisRange(sp.first, sp.first+sp.blocks))
+}
+
+// Keys is the number of keys that a query is compared with, at most; 0 for the zero value, which goes by the row.
 func (b Band) Keys() int {
 	if b.Units > 0 {
 		return b.Header + b.Units*UnitTokens
@@ -45,20 +70,20 @@ func (b Band) Keys() int {
 	return b.Header + (b.Back+1)*b.Block
 }
 
-// extend lays the keys of every block side by side: x [G, T, w] -> [G, blocks, keys, w], G a multiple of B, row by row. Blocks before the first one are zeros.
-// looks is Rows.Looks.
-func (gr *Transformer) extend(x, looks *Node) *Node {
-	b, n := gr.band(), gr.blocks()
+// extend lays the keys of every block of a span side by side: x [G, T, w] -> [G, blocks, keys, w], G a multiple of B, row by row. Blocks before the first one
+// are zeros. looks is Rows.Looks.
+func (gr *Transformer) extend(x, looks *Node, sp span) *Node {
+	b, n := gr.band(), sp.blocks
 	g, w := x.Shape().Dimensions[0], x.Shape().Dimensions[2]
-	blocks := Reshape(x, g, n, b.Block, w)
 	var parts []*Node
 	if b.Header > 0 {
 		header := Reshape(Slice(x, AxisRange(), AxisRange(0, b.Header), AxisRange()), g, 1, b.Header, w)
 		parts = append(parts, BroadcastToDims(header, g, n, b.Header, w))
 	}
 	if b.Units > 0 {
-		return concatenate(append(parts, gr.listed(x, looks)), 2)
+		return concatenate(append(parts, gr.listed(x, looks, sp)), 2)
 	}
+	blocks := Reshape(x, g, n, b.Block, w)
 	if b.Back > 0 {
 		before := Zeros(x.Graph(), shapes.Make(x.DType(), g, b.Back, b.Block, w))
 		padded := Concatenate([]*Node{before, blocks}, 1)
@@ -69,13 +94,17 @@ func (gr *Transformer) extend(x, looks *Node) *Node {
 	return concatenate(append(parts, blocks), 2)
 }
 
-// extendBack carries the gradient of extend's result [G, blocks, keys, w] back to x [G, T, w]: every token gathers what it was lent for.
-func (gr *Transformer) extendBack(d, looks *Node) *Node {
-	b := gr.band()
+// extendBack carries the gradients of extend's results for all spans [G, blocks, keys, w] back to x [G, T, w]: every token gathers what it was lent for.
+func (gr *Transformer) extendBack(ds []*Node, looks *Node) *Node {
+	b, d := gr.band(), ds[0]
 	dims := d.Shape().Dimensions
 	g, w := dims[0], dims[3]
 	if b.Units > 0 {
-		return gr.headerBack(ConvertDType(d, dtypes.Float32), gr.listedBack(d, looks))
+		sum := gr.listedBack(ds, looks)
+		for _, d := range ds {
+			sum = gr.headerBack(ConvertDType(d, dtypes.Float32), sum)
+		}
+		return ConvertDType(sum, gr.DType)
 	}
 	if b.Back == 0 && b.Header == 0 {
 		return Reshape(d, g, gr.Time, w)
@@ -95,10 +124,10 @@ func (gr *Transformer) extendBack(d, looks *Node) *Node {
 			sum = Add(sum, part)
 		}
 	}
-	return gr.headerBack(d, Reshape(sum, g, gr.Time, w))
+	return ConvertDType(gr.headerBack(d, Reshape(sum, g, gr.Time, w)), gr.DType)
 }
 
-// headerBack adds what the header's tokens were lent for to sum [G, T, w].
+// headerBack adds what the header's tokens were lent for to sum [G, T, w] float32.
 func (gr *Transformer) headerBack(d, sum *Node) *Node {
 	b, g, w := gr.band(), d.Shape().Dimensions[0], d.Shape().Dimensions[3]
 	if b.Header > 0 {
@@ -108,19 +137,24 @@ func (gr *Transformer) headerBack(d, sum *Node) *Node {
 		}
 		sum = Add(sum, header)
 	}
-	return ConvertDType(sum, gr.DType)
+	return sum
 }
 
-// attentionMask is 0 where a query may look at a key and a huge negative number elsewhere, [B, 1, blocks, 1, block, keys] float32.
-func (gr *Transformer) attentionMask(in Rows, sliding int) *Node {
+// attentionMask is 0 where a query of a span may look at a key and a huge negative number elsewhere, [B, 1, blocks, 1, block, keys] float32.
+func (gr *Transformer) attentionMask(in Rows, sliding int, sp span) *Node {
 	g := in.Segments.Graph()
-	b, n := gr.band(), gr.blocks()
+	b, n := gr.band(), sp.blocks
 	scalar := func(v int) *Node { return Scalar(g, dtypes.Int32, v) }
-	of := func(x *Node) *Node { return Reshape(x, gr.Batch, n, b.Block, 1) } // by the looking token
-	at := func(x *Node) *Node {                                              // by the token looked at
-		return Reshape(gr.extend(Reshape(x, gr.Batch, gr.Time, 1), in.Looks), gr.Batch, n, 1, b.Keys())
+	of := func(x *Node) *Node { return sp.of(Reshape(x, gr.Batch, gr.blocks(), b.Block, 1)) } // by the looking token
+	at := func(x *Node) *Node {                                                               // by the token looked at
+		return Reshape(gr.extend(Reshape(x, gr.Batch, gr.Time, 1), in.Looks, sp), gr.Batch, n, 1, sp.keys)
 	}
-	ok := gr.onTheWay(in)
+	var ok *Node
+	if b.Units > 0 {
+		ok = And(gr.isListed(in.Looks, sp), GreaterOrEqual(of(in.Positions), at(in.Positions)))
+	} else {
+		ok = gr.onTheWay(g)
+	}
 	segment, end, step := at(in.Segments), at(in.Ends), at(in.Steps)
 	ok = And(ok, And(GreaterOrEqual(of(in.Segments), segment), LessThan(of(in.Segments), end)))
 	ok = And(ok, Or(LessThan(step, scalar(0)), GreaterOrEqual(step, of(in.Lowest))))
@@ -128,20 +162,15 @@ func (gr *Transformer) attentionMask(in Rows, sliding int) *Node {
 		ok = And(ok, LessThan(Sub(of(in.Positions), at(in.Positions)), scalar(sliding)))
 	}
 	mask := Where(ok, Scalar(g, dtypes.Float32, 0), Scalar(g, dtypes.Float32, masked))
-	return Reshape(mask, gr.Batch, 1, n, 1, b.Block, b.Keys())
+	return Reshape(mask, gr.Batch, 1, n, 1, b.Block, sp.keys)
 }
 
-// onTheWay says which keys stand at the query's place in the row or before it, each counted once: [B or 1, blocks, block, keys] of truth values.
-func (gr *Transformer) onTheWay(in Rows) *Node {
-	g := in.Segments.Graph()
+// onTheWay says which keys stand at the query's place in the row or before it, each counted once: [1, blocks, block, keys] of truth values.
+func (gr *Transformer) onTheWay(g *Graph) *Node {
 	b, n := gr.band(), gr.blocks()
 	scalar := func(v int) *Node { return Scalar(g, dtypes.Int32, v) }
 	block := func(size ...int) *Node { return Iota(g, shapes.Make(dtypes.Int32, size...), 1) }
 	row := Add(MulScalar(block(1, n, b.Block, 1), b.Block), Iota(g, shapes.Make(dtypes.Int32, 1, n, b.Block, 1), 2))
-	if b.Units > 0 {
-		col := gr.listedPlaces(in.Looks)
-		return And(GreaterOrEqual(col, scalar(0)), GreaterOrEqual(row, col))
-	}
 	slot := Iota(g, shapes.Make(dtypes.Int32, 1, n, 1, b.Keys()), 3)
 	inHeader := LessThan(slot, scalar(b.Header))
 	// A key of the header counts as one only where the blocks do not reach back to it.

@@ -54,8 +54,7 @@ func (gr *Transformer) Forward(l *Layer, s Sight, x *Node) (*Node, Kept) {
 	attnIn := gr.norm(x, l.Weights["attn_norm"])
 	qkv := l.biased("qkv", gr.frozen(l, "qkv", attnIn))
 	kept.QKV = gr.adapt(l, siteAttentionIn, attnIn, qkv)
-	q, k, v := gr.heads(l, s, kept.QKV)
-	kept.Attended = gr.joinQuery(gr.attend(q, k, v, s.Mask))
+	kept.Attended = gr.attend(gr.heads(l, s, kept.QKV))
 	o, x := l.rows(kept.Attended), l.rows(x)
 
 	proj := l.biased("o", gr.frozen(l, "o", o))
@@ -107,9 +106,8 @@ func (gr *Transformer) Backward(l *Layer, s Sight, kept Kept, dx *Node) (*Node, 
 	if l.Targets != nil { // from the target rows back to all rows
 		do, dMid = gr.scatterRows(do, l.Targets), gr.scatterRows(dMid, l.Targets)
 	}
-	q, k, v := gr.heads(l, s, kept.QKV)
-	dq, dk, dv := gr.attendBack(q, k, v, s.Mask, gr.splitQuery(kept.Attended), gr.splitQuery(do))
-	dQKV := gr.headsBack(l, s, kept.QKV, gr.joinQuery(dq), gr.joinKeyValue(dk, s.Looks), gr.joinKeyValue(dv, s.Looks))
+	dq, dk, dv := gr.attendBack(gr.heads(l, s, kept.QKV), s.Looks, kept.Attended, do)
+	dQKV := gr.headsBack(l, s, kept.QKV, dq, dk, dv)
 	dAdapter := gr.adaptBack(l, siteAttentionIn, func() *Node { return gr.norm(kept.X, l.Weights["attn_norm"]) }, dQKV, grads)
 	dAttnIn := addMaybe(gr.frozenBack(l, "qkv", dQKV), dAdapter)
 	return Add(dMid, gr.normBack(kept.X, l.Weights["attn_norm"], dAttnIn)), grads

@@ -131,7 +131,10 @@ func (b *builder) layer() *backbone.Layer {
 }
 
 func (b *builder) sight() backbone.Sight {
-	s := backbone.Sight{Cos: b.next(), Sin: b.next(), Mask: b.next()}
+	s := backbone.Sight{Cos: b.next(), Sin: b.next()}
+	for range b.transformer.Spans() {
+		s.Masks = append(s.Masks, b.next())
+	}
 	if b.sig.band.Units > 0 {
 		s.Looks = b.next()
 	}

@@ -185,7 +185,7 @@ func (e *Engine) Numerics() string {
 	if e.options.Quantize != QuantizeNone {
 		dtype += " " + e.options.Quantize
 	}
-	return fmt.Sprintf("%s %s rows %d batch %d layers 2", e.backend.Name(), dtype, e.options.RowTokens, e.options.BatchTokens)
+	return fmt.Sprintf("%s %s rows %d batch %d layers 3", e.backend.Name(), dtype, e.options.RowTokens, e.options.BatchTokens)
 }
 
 // AdapterShapes gives [out, in] of every projection that an adapter may change.

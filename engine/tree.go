@@ -108,7 +108,7 @@ func packTree(seqs []prompt.Sequence, r reach, p packing) []*batch {
 		longest = max(longest, bin.used)
 	}
 	var out []*batch
-	units := 0
+	most, few := 0, 0
 	for _, bin := range bins {
 		slices.Sort(bin.members)
 		used := bin.used
@@ -126,12 +126,12 @@ func packTree(seqs []prompt.Sequence, r reach, p packing) []*batch {
 			}
 		}
 		b := t.layOut(members, time, grain)
-		units = max(units, b.band.Units)
+		most, few = max(most, b.band.Units), max(few, b.band.Few)
 		out = append(out, b)
 	}
 	for _, b := range out {
 		if len(out) <= fewRows && b.band.Units > 0 {
-			b.list(units)
+			b.list(most, few)
 		}
 	}
 	return out
@@ -185,7 +185,8 @@ func (t *tree) look(b *batch, grain int) {
 	if b.time%bandBlock != 0 {
 		return
 	}
-	b.lists = make([][]int32, b.time/bandBlock)
+	n := b.time / bandBlock
+	b.lists = make([][]int32, n)
 	first := int32(header / backbone.UnitTokens)
 	for _, p := range b.paths {
 		for lo := 0; lo < len(p.at); {
@@ -203,22 +204,63 @@ func (t *tree) look(b *batch, grain int) {
 			lo = hi
 		}
 	}
-	most := 1
 	for i, list := range b.lists {
 		slices.Sort(list)
 		b.lists[i] = slices.Compact(list)
-		most = max(most, len(b.lists[i]))
 	}
-	band := backbone.Band{Block: bandBlock, Header: header, Units: roundUp(most, grain)}
+	longest := func(lists [][]int32) (most int) {
+		for _, list := range lists {
+			most = max(most, len(list))
+		}
+		return roundUp(max(1, most), grain)
+	}
+	band := backbone.Band{Block: bandBlock, Header: header, Units: longest(b.lists)}
 	if band.Keys() < b.time {
 		b.band = band
-		b.list(band.Units)
+		b.arrange((header + bandBlock - 1) / bandBlock)
+		b.list(band.Units, longest(b.lists[n/2:]))
 	}
 }
 
-// list writes the lists out, each with that many places.
-func (b *batch) list(units int) {
-	b.band.Units = units
+// arrange puts the blocks whose lists are long first, behind so many that stay where they are: attention over the other half compares less.
+func (b *batch) arrange(fixed int) {
+	order := make([]int, len(b.lists)) // what comes where
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order[min(fixed, len(order)):], func(i, j int) int { return cmp.Compare(len(b.lists[j]), len(b.lists[i])) })
+	to := make([]int32, len(order))
+	lists := make([][]int32, len(order))
+	for i, from := range order {
+		to[from], lists[i] = int32(i), b.lists[from]
+	}
+	move := func(places []int32, each int32) {
+		for i, p := range places {
+			places[i] = to[p/each]*each + p%each
+		}
+	}
+	for _, v := range [][]int32{b.tokens, b.positions, b.segments, b.ends, b.steps, b.lowest} {
+		was := slices.Clone(v)
+		for i, from := range order {
+			copy(v[i*bandBlock:(i+1)*bandBlock], was[from*bandBlock:])
+		}
+	}
+	for _, list := range lists {
+		move(list, bandBlock/backbone.UnitTokens)
+		slices.Sort(list)
+	}
+	for _, p := range b.paths {
+		move(p.at, bandBlock)
+	}
+	move(b.targets, bandBlock)
+	b.lists = lists
+}
+
+// list writes the lists out: units places for a block's, and where few are less, as many as that for a block of the row's second half.
+func (b *batch) list(units, few int) {
+	if b.band.Units, b.band.Few = units, few; few < units {
+		b.band.Long = len(b.lists) / 2
+	}
 	b.looks = b.looks[:0]
 	for _, list := range b.lists {
 		for k := range units {

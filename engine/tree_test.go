@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"lsat/backbone"
 	"lsat/prompt"
 )
 
@@ -90,7 +91,7 @@ func TestTreeLaysOutEveryToken(t *testing.T) {
 		{rowTokens: 128, batchTokens: 256, atOnce: 2, tree: true, wide: true, shrink: true, stretch: true},
 		{rowTokens: 128, batchTokens: 8192, atOnce: 2, tree: true},
 	} {
-		seen, written := make([]int, len(seqs)), 0
+		seen, written, halves := make([]int, len(seqs)), 0, 0
 		batches := pack(seqs, p)
 		if len(batches) < p.atOnce {
 			t.Errorf("%d batches for %d at once", len(batches), p.atOnce)
@@ -107,9 +108,13 @@ func TestTreeLaysOutEveryToken(t *testing.T) {
 						t.Fatalf("token %d of a sequence has position %d", k, b.positions[at])
 					}
 				}
-				if !slices.Equal(back, seqs[path.sequence].Tokens) || !slices.IsSorted(path.at) {
+				if !slices.Equal(back, seqs[path.sequence].Tokens) || len(slices.Compact(slices.Sorted(slices.Values(path.at)))) != len(back) {
 					t.Fatalf("sequence %d stands there as %v", path.sequence, back)
 				}
+			}
+			halves += b.band.Long
+			for _, path := range b.paths {
+				listsAll(t, b, path.at)
 			}
 			written += len(used)
 			for k, q := range b.places {
@@ -121,8 +126,31 @@ func TestTreeLaysOutEveryToken(t *testing.T) {
 		if slices.ContainsFunc(seen, func(n int) bool { return n != 1 }) {
 			t.Errorf("sequences stand there %v times, want once", seen)
 		}
+		if halves == 0 {
+			t.Error("no row has a half with shorter lists")
+		}
 		if flat := totalTokens(seqs); written > flat*3/4 {
 			t.Errorf("%d of %d tokens were written, though prompts share more than a quarter", written, flat)
+		}
+	}
+}
+
+// listsAll checks that a block's list has every unit, but for those of the header, that its tokens on a path look at.
+func listsAll(t *testing.T, b *batch, path []int32) {
+	t.Helper()
+	if b.band.Units == 0 {
+		return
+	}
+	for k, at := range path {
+		block := int(at) / b.band.Block
+		list := b.looks[block*b.band.Units:][:b.band.Units]
+		if b.band.Long > 0 && block >= b.band.Long {
+			list = list[:b.band.Few]
+		}
+		for _, q := range path[:k+1] {
+			if int(q) >= b.band.Header && !slices.Contains(list, q/backbone.UnitTokens) {
+				t.Fatalf("block %d lists %v, and not the unit of token %d", block, list, q)
+			}
 		}
 	}
 }

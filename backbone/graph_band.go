@@ -20,9 +20,9 @@ type Band struct {
 	Header int
 	// Units is how many units of UnitTokens tokens are listed for a block; 0 means that blocks look back.
 	Units int
-	// Long, where it is not 0, is how many blocks have Units units listed, the row's first ones; all others have no more than Few. Whoever packs the rows may put
-	// blocks in any order: with listed units, what a token looks at need not stand before it.
-	Long, Few int
+	// Short is how many blocks, the row's first ones, have no more than Few units listed. Whoever packs the rows may put blocks in any order but for the
+	// header's: with listed units, what a token looks at need not stand before it.
+	Short, Few int
 }
 
 // blocks is the number of blocks in a row.
@@ -45,10 +45,10 @@ type span struct{ first, blocks, keys int }
 // spans cuts a row's blocks into spans, in order.
 func (gr *Transformer) spans() []span {
 	b, n := gr.band(), gr.blocks()
-	if b.Units == 0 || b.Long == 0 {
+	if b.Units == 0 || b.Short == 0 {
 		return []span{{0, n, b.Keys()}}
 	}
-	return []span{{0, b.Long, b.Keys()}, {b.Long, n - b.Long, b.Header + b.Few*UnitTokens}}
+	return []span{{0, b.Short, b.Header + b.Few*UnitTokens}, {b.Short, n - b.Short, b.Keys()}}
 }
 
 // Spans is how many masks a Sight has.

@@ -99,10 +99,6 @@ func packTree(seqs []prompt.Sequence, r reach, p packing) []*batch {
 		all[i] = i
 	}
 	bins := fill(tokens, all, room)
-	grain := unitGrain
-	if p.wide { // programs that only score compile in a third of the time
-		grain /= 2
-	}
 	longest := 0
 	for _, bin := range bins {
 		longest = max(longest, bin.used)
@@ -125,8 +121,8 @@ func packTree(seqs []prompt.Sequence, r reach, p packing) []*batch {
 				members = append(members, k)
 			}
 		}
-		b := t.layOut(members, time, grain)
-		most, few = max(most, b.band.Units), max(few, b.band.Few)
+		b := t.layOut(members, time, p.wide)
+		most, few = max(most, b.band.Units), max(few, b.half())
 		out = append(out, b)
 	}
 	for _, b := range out {
@@ -144,8 +140,8 @@ func sum(v []int) (n int) {
 	return n
 }
 
-// layOut writes sequences, places in the order, out as a row whose lists have a multiple of grain places.
-func (t *tree) layOut(members []int, time, grain int) *batch {
+// layOut writes sequences, places in the order, out as a row, whose lists have as many places as listPlaces says.
+func (t *tree) layOut(members []int, time int, fine bool) *batch {
 	b := newBatch(1, time)
 	header := t.reach.header
 	var path []int32 // where the newest sequence's tokens stand
@@ -174,13 +170,13 @@ func (t *tree) layOut(members []int, time, grain int) *batch {
 	for _, p := range path {
 		b.ends[p] = int32(len(members))
 	}
-	t.look(b, grain)
+	t.look(b, fine)
 	b.pad(time / 4)
 	return b
 }
 
 // look lists for every block which units it looks at, behind those of the header.
-func (t *tree) look(b *batch, grain int) {
+func (t *tree) look(b *batch, fine bool) {
 	header := t.reach.blocks().Header
 	if b.time%bandBlock != 0 {
 		return
@@ -212,23 +208,31 @@ func (t *tree) look(b *batch, grain int) {
 		for _, list := range lists {
 			most = max(most, len(list))
 		}
-		return roundUp(max(1, most), grain)
+		return listPlaces(most, fine)
 	}
 	band := backbone.Band{Block: bandBlock, Header: header, Units: longest(b.lists)}
 	if band.Keys() < b.time {
 		b.band = band
 		b.arrange((header + bandBlock - 1) / bandBlock)
-		b.list(band.Units, longest(b.lists[n/2:]))
+		b.list(band.Units, longest(b.lists[:n/2]))
 	}
 }
 
-// arrange puts the blocks whose lists are long first, behind so many that stay where they are: attention over the other half compares less.
+// half is how many units are listed for a block of the row's first half.
+func (b *batch) half() int {
+	if b.band.Short > 0 {
+		return b.band.Few
+	}
+	return b.band.Units
+}
+
+// arrange puts the blocks whose lists are short first, behind so many that stay where they are: attention over that half of a row compares less.
 func (b *batch) arrange(fixed int) {
 	order := make([]int, len(b.lists)) // what comes where
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order[min(fixed, len(order)):], func(i, j int) int { return cmp.Compare(len(b.lists[j]), len(b.lists[i])) })
+	slices.SortStableFunc(order[min(fixed, len(order)):], func(i, j int) int { return cmp.Compare(len(b.lists[i]), len(b.lists[j])) })
 	to := make([]int32, len(order))
 	lists := make([][]int32, len(order))
 	for i, from := range order {
@@ -256,10 +260,12 @@ func (b *batch) arrange(fixed int) {
 	b.lists = lists
 }
 
-// list writes the lists out: units places for a block's, and where few are less, as many as that for a block of the row's second half.
+// list writes the lists out: units places for a block's, and where few are less, as many as that for a block of the row's first half.
 func (b *batch) list(units, few int) {
-	if b.band.Units, b.band.Few = units, few; few < units {
-		b.band.Long = len(b.lists) / 2
+	if b.band.Units = units; few < units {
+		b.band.Short, b.band.Few = len(b.lists)/2, few
+	} else {
+		b.band.Short, b.band.Few = 0, 0
 	}
 	b.looks = b.looks[:0]
 	for _, list := range b.lists {

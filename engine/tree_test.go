@@ -112,7 +112,7 @@ func TestTreeLaysOutEveryToken(t *testing.T) {
 					t.Fatalf("sequence %d stands there as %v", path.sequence, back)
 				}
 			}
-			halves += b.band.Long
+			halves += b.band.Short
 			for _, path := range b.paths {
 				listsAll(t, b, path.at)
 			}
@@ -144,7 +144,7 @@ func listsAll(t *testing.T, b *batch, path []int32) {
 	for k, at := range path {
 		block := int(at) / b.band.Block
 		list := b.looks[block*b.band.Units:][:b.band.Units]
-		if b.band.Long > 0 && block >= b.band.Long {
+		if block < b.band.Short {
 			list = list[:b.band.Few]
 		}
 		for _, q := range path[:k+1] {

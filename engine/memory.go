@@ -78,9 +78,8 @@ const (
 
 // What a process takes beyond that, from the peaks of whole runs (TestEstimateMeetsMeasuredPeaks).
 const (
-	scoreFixed, trainFixed = 300_000_000, 400_000_000
-	scoreSlack             = 2.2 // of what is temporary
-	trainSlack             = .5  // of what is kept and temporary
+	scoreFixed, trainFixed = 230_000_000, 300_000_000
+	slack                  = .05 // of what is kept and temporary
 )
 
 // EstimateMemory estimates what an engine takes at its peak for a model and a kind of work.
@@ -127,7 +126,7 @@ func EstimateMemory(c backbone.Config, w Work) (Memory, error) {
 	if !w.Train {
 		m.Attention = whole(tokens * scores * (size*scoreScores + 4*scoreScores32))
 		m.Temporary = whole(tokens * (size*temporaryFFN*ffn + temporaryHidden*(hidden+heads)/2))
-		m.Slack = whole(converted + scoreSlack*float64(m.Attention+m.Temporary))
+		m.Slack = whole(converted + slack*float64(m.Attention+m.Temporary))
 		return m, nil
 	}
 	layers := float64(c.Layers)
@@ -142,7 +141,7 @@ func EstimateMemory(c backbone.Config, w Work) (Memory, error) {
 	m.Kept = whole(tokens * layers * size * numbers)
 	m.Attention = whole(tokens * scores * (size*trainScores + 4*trainScores32))
 	m.Temporary = whole(tokens * (size*trainFFN*ffn + trainHidden*(hidden+heads)/2))
-	m.Slack = whole(converted + trainSlack*float64(m.Kept+m.Attention+m.Temporary))
+	m.Slack = whole(converted + slack*float64(m.Kept+m.Attention+m.Temporary))
 	return m, nil
 }
 

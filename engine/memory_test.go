@@ -28,9 +28,9 @@ func llama7B(layers int) backbone.Config {
 }
 
 // The peaks are those of the resident memory (VmHWM) that "bigmodel run" prints, in GB, on two cores with XLA's CPU plugin and the allocator
-// of device.TuneAllocator. The same run gives peaks that differ by a tenth.
+// of device.TuneAllocator; those of Llama's shapes from before buffers fitted each other's places (device/aligned_linux.go), which with batches this small is next to nothing. The same run gives peaks that differ by a tenth.
 func TestEstimateMeetsMeasuredPeaks(t *testing.T) {
-	const tolerance = .25
+	const tolerance = .2
 	for _, c := range []struct {
 		name         string
 		config       backbone.Config
@@ -39,22 +39,22 @@ func TestEstimateMeetsMeasuredPeaks(t *testing.T) {
 		train        bool
 		peak         float64
 	}{
-		{"SmolLM2", smolLM2(), "bf16", 8, 64, true, 0.94},
-		{"SmolLM2", smolLM2(), "bf16", 1, 512, true, 1.12},
-		{"SmolLM2", smolLM2(), "bf16", 2, 512, true, 1.33},
-		{"SmolLM2", smolLM2(), "bf16", 4, 512, true, 2.17},
-		{"SmolLM2", smolLM2(), "bf16", 1, 1024, true, 1.51},
-		{"SmolLM2", smolLM2(), "f32", 2, 512, true, 2.33},
-		{"SmolLM2", smolLM2(), "f32", 4, 512, true, 3.05},
-		{"SmolLM2", smolLM2(), "f32", 1, 1024, true, 2.65},
-		{"SmolLM2", smolLM2(), "bf16", 8, 64, false, .60},
-		{"SmolLM2", smolLM2(), "bf16", 1, 512, false, .65},
-		{"SmolLM2", smolLM2(), "bf16", 2, 512, false, .77},
-		{"SmolLM2", smolLM2(), "bf16", 4, 512, false, .89},
-		{"SmolLM2", smolLM2(), "bf16", 1, 1024, false, .88},
-		{"SmolLM2", smolLM2(), "f32", 2, 512, false, 1.13},
-		{"SmolLM2", smolLM2(), "f32", 4, 512, false, 1.25},
-		{"SmolLM2", smolLM2(), "f32", 1, 1024, false, 1.26},
+		{"SmolLM2", smolLM2(), "bf16", 8, 64, true, 0.76},
+		{"SmolLM2", smolLM2(), "bf16", 1, 512, true, 0.77},
+		{"SmolLM2", smolLM2(), "bf16", 2, 512, true, 0.98},
+		{"SmolLM2", smolLM2(), "bf16", 4, 512, true, 1.57},
+		{"SmolLM2", smolLM2(), "bf16", 1, 1024, true, 1.07},
+		{"SmolLM2", smolLM2(), "f32", 2, 512, true, 1.66},
+		{"SmolLM2", smolLM2(), "f32", 4, 512, true, 2.53},
+		{"SmolLM2", smolLM2(), "f32", 1, 1024, true, 1.93},
+		{"SmolLM2", smolLM2(), "bf16", 8, 64, false, .51},
+		{"SmolLM2", smolLM2(), "bf16", 1, 512, false, .51},
+		{"SmolLM2", smolLM2(), "bf16", 2, 512, false, .53},
+		{"SmolLM2", smolLM2(), "bf16", 4, 512, false, .59},
+		{"SmolLM2", smolLM2(), "bf16", 1, 1024, false, .57},
+		{"SmolLM2", smolLM2(), "f32", 2, 512, false, .81},
+		{"SmolLM2", smolLM2(), "f32", 4, 512, false, .89},
+		{"SmolLM2", smolLM2(), "f32", 1, 1024, false, .87},
 		{"4 layers of Llama 2 7B", llama7B(4), "bf16", 1, 64, true, 2.60},
 		{"4 layers of Llama 2 7B", llama7B(4), "bf16", 1, 64, false, 2.12},
 		{"Llama 2 7B", llama7B(32), "bf16", 1, 64, true, 14.39},

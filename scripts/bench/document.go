@@ -129,12 +129,18 @@ func rowLines(p func(string, ...any), s *state, r row) error {
 	return nil
 }
 
+// longestReason is how much of an error, in bytes, a document tells.
+const longestReason = 160
+
 // oneLine keeps an error to a table's cell.
 func oneLine(err error) string {
 	if errors.Is(err, errNotMeasured) {
 		return err.Error()
 	}
 	text, _, _ := strings.Cut(err.Error(), "\n")
+	if len(text) > longestReason {
+		text = strings.ToValidUTF8(text[:longestReason], "") + "…"
+	}
 	return strings.ReplaceAll(text, "|", "/")
 }
 
@@ -194,6 +200,14 @@ func seriesLine(p func(string, ...any), s *state, c contestant) {
 	p("| %s | %s | %d | "+digits+" | %.3g, %.3g | %s | %.0f |", c.group, c.name, len(rates), unit.Median, unit.Q1, unit.Q3, gflops, quantile(memory, 1))
 }
 
+// tooLarge says which size a peer could not do.
+func tooLarge(w sweep) string {
+	if w.TooLarge == "" {
+		return ""
+	}
+	return "; not " + oneLine(errors.New(w.TooLarge))
+}
+
 // compiledText says what torch.compile made of a peer.
 func compiledText(w sweep) string {
 	switch {
@@ -229,7 +243,7 @@ func howTo(s *state) []string {
 		for _, n := range slices.Sorted(maps.Keys(w.Tried)) {
 			tried = append(tried, fmt.Sprintf("%d: %.3g", n, w.Tried[n]))
 		}
-		out = append(out, fmt.Sprintf("Batch size of %s: %d (samples/s by size: %s)%s.", name, w.Best, strings.Join(tried, ", "), compiledText(w)))
+		out = append(out, fmt.Sprintf("Batch size of %s: %d (samples/s by size: %s)%s.", name, w.Best, strings.Join(tried, ", "), tooLarge(w)+compiledText(w)))
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Apart)) {
 		what := "log-odds differ from lsat's on the same prompts by at most"

@@ -39,6 +39,9 @@ func (b *bench) runGroup(ctx context.Context, group string) error {
 		if err := b.checkTime(ctx); err != nil {
 			return err
 		}
+		if _, known := b.state.Sweeps[c.name]; c.sweeps && !known {
+			continue // it is absent: no size worked
+		}
 		w, _, err := b.open(c, nil)
 		if err == nil {
 			err = b.warm(w, c)

@@ -132,6 +132,25 @@ func TestSweepOutlivesAHiccup(t *testing.T) {
 	}
 }
 
+// A size that fails ends the search, and a peer whose every run fails has no rounds, with its own words for it.
+func TestSweepEndsAtASizeThatFails(t *testing.T) {
+	b := fakeBench(t, t.TempDir(), 2, contestant{name: "own", command: fake("")}, contestant{name: "narrow", torch: true, sweeps: true, command: fake("narrow")},
+		contestant{name: "idle", torch: true, sweeps: true, command: fake("idle")})
+	b.options.compile = false
+	if err := b.runGroup(t.Context(), scoreGroup); err != nil {
+		t.Fatal(err)
+	}
+	if s := b.state.Sweeps["narrow"]; s.Best != 4 || !reflect.DeepEqual(s.Tried, map[int]float64{1: 20, 2: 40, 4: 80}) || tooLarge(s) != "; not 8: narrow: run: out of luck" {
+		t.Errorf("the sweep found %+v", s)
+	}
+	if got, want := members(b.state), []string{"own, narrow", "own, narrow"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("the rounds are %q, want %q", got, want)
+	}
+	if why := b.state.Absent["idle"]; why != "idle: run: out of luck" {
+		t.Errorf("idle is absent: %q", why)
+	}
+}
+
 // torch.compile is used where it is faster, beyond what may be chance, and nowhere else.
 func TestCompileMustHelp(t *testing.T) {
 	b := fakeBench(t, t.TempDir(), 1,

@@ -42,6 +42,8 @@ type sweep struct {
 	// Compiled is the same with torch.compile in batches of the best size; 0 where that was not tried, or failed, as Uncompiled then says.
 	Compiled   float64 `json:"compiled,omitempty"`
 	Uncompiled string  `json:"uncompiled,omitempty"`
+	// TooLarge is a size that failed, and why.
+	TooLarge string `json:"too_large,omitempty"`
 }
 
 // compile says whether torch.compile makes the peer faster, beyond what two timings of the same work differ by.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"math"
 
 	"lsat/device"
@@ -62,13 +63,14 @@ func (b *bench) sweepAll(ctx context.Context, list []contestant) error {
 	return nil
 }
 
-// sweep times the same samples in growing batches, in a process that is not measured afterwards: its memory would tell of the sweep.
+// sweep times the same samples in growing batches, in a process that is not measured afterwards: its memory would tell of the sweep. A size that fails, for
+// want of memory mostly, ends the search; another process then times those before it.
 func (b *bench) sweep(c contestant) (sweep, error) {
 	w, _, err := b.load(c, nil, false)
 	if err != nil {
 		return sweep{}, err
 	}
-	defer w.close()
+	defer func() { w.close() }()
 	sizes, samples := sweepSizes(b.state.Device)
 	picked := pickSamples(b.files[c.prompts].Sequences, apartRound, samples)
 	s := sweep{Tried: map[int]float64{}}
@@ -92,7 +94,15 @@ func (b *bench) sweep(c contestant) (sweep, error) {
 				rate = max(rate, again)
 			}
 			if err != nil {
-				return sweep{}, err
+				if pass > 0 || s.Best == 0 {
+					return sweep{}, err
+				}
+				s.TooLarge = fmt.Sprintf("%d: %v", size, err)
+				w.close()
+				if w, _, err = b.load(c, nil, false); err != nil {
+					return sweep{}, err
+				}
+				break
 			}
 			rates[size] = append(rates[size], rate)
 			s.Tried[size] = math.Round(quantile(rates[size], .5)*1000) / 1000

@@ -19,8 +19,8 @@ func TestMain(m *testing.M) {
 }
 
 // fakeWorker answers loads and runs, fails for batch 13, and ends without an answer for batch 99. Its first argument says how it differs:
-// "refuses" cannot load; "dies-N" ends at its N-th run; "apart" has other log-odds; "sweeps" works fastest in batches of 4;
-// "hiccups" too, but for its third run; "compiles" and "compiles-ill" do too, and torch.compile makes them faster or slower.
+// "refuses" cannot load; "idle" fails in every run; "dies-N" ends at its N-th run; "apart" has other log-odds; "sweeps" works fastest in batches of 4;
+// "narrow" too, but for batches of 8, which fail; "hiccups" too, but for its third run; "compiles" and "compiles-ill" do too, and torch.compile makes them faster or slower.
 func fakeWorker() {
 	kind := ""
 	if len(os.Args) > 1 {
@@ -46,7 +46,7 @@ func fakeWorker() {
 		case r.Op == "load":
 			a.PID, a.Version = os.Getpid(), "fake 1"
 			compile = r.Compile
-		case r.Batch == 13:
+		case r.Batch == 13 || kind == "narrow" && r.Batch == 8 || kind == "idle" && r.Op == "run":
 			a = answer{Error: "out of luck"}
 		case r.Batch == 99 || kind == fmt.Sprintf("dies-%d", runs):
 			fmt.Fprintln(os.Stderr, "gone")
@@ -62,7 +62,7 @@ func fakeWorker() {
 				}
 				a.LogOdds = append(a.LogOdds, odds)
 			}
-			if kind == "sweeps" || strings.HasPrefix(kind, "compiles") {
+			if kind == "sweeps" || kind == "narrow" || strings.HasPrefix(kind, "compiles") {
 				a.Seconds = map[int]float64{1: .8, 2: .4, 4: .2, 8: .21, 16: .9}[r.Batch]
 			}
 			if kind == "hiccups" {

@@ -79,18 +79,18 @@ func backOf(s *prompt.Sequence, header int) int {
 // bands are the values of a band's Back, few ones, since every one is a program of its own; what reaches further has its own.
 var bands = []int{1, 2, 3, 4, 6, 8}
 
-// lists are the lengths of lists in training, as few as bands; a longer list has the next multiple of the last one.
-var lists = []int{4, 8, 16, 28, 40, 56, 80, 112, 160, 224}
+// listLengths are the lengths of lists in training, as few as bands; a longer list has the next multiple of the last one.
+var listLengths = []int{4, 8, 16, 28, 40, 56, 80, 112, 160, 224}
 
 // listPlaces is the number of places for a list of n units.
 func listPlaces(n int, fine bool) int {
 	if n = max(1, n); fine {
 		return roundUp(n, unitGrain)
 	}
-	if i, _ := slices.BinarySearch(lists, n); i < len(lists) {
-		return lists[i]
+	if i, _ := slices.BinarySearch(listLengths, n); i < len(listLengths) {
+		return listLengths[i]
 	}
-	return roundUp(n, lists[len(lists)-1])
+	return roundUp(n, listLengths[len(listLengths)-1])
 }
 
 // roundUp is the next multiple of grain.

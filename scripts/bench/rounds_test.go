@@ -151,6 +151,21 @@ func TestSweepEndsAtASizeThatFails(t *testing.T) {
 	}
 }
 
+// A peer that does not come back after a size that failed is absent, like one that never came.
+func TestSweepWithoutASecondProcess(t *testing.T) {
+	starts := 0
+	once := func(o options) []string {
+		if starts++; starts > 1 {
+			return fake("refuses")(o)
+		}
+		return fake("narrow")(o)
+	}
+	b := fakeBench(t, t.TempDir(), 1, contestant{name: "peer", torch: true, sweeps: true, command: once})
+	if s, err := b.sweep(contestants[0]); err == nil || !strings.Contains(err.Error(), "no such model") {
+		t.Errorf("the sweep found %+v (%v), want the second load's error", s, err)
+	}
+}
+
 // torch.compile is used where it is faster, beyond what may be chance, and nowhere else.
 func TestCompileMustHelp(t *testing.T) {
 	b := fakeBench(t, t.TempDir(), 1,

@@ -98,10 +98,12 @@ func (b *bench) sweep(c contestant) (sweep, error) {
 					return sweep{}, err
 				}
 				s.TooLarge = fmt.Sprintf("%d: %v", size, err)
-				w.close()
-				if w, _, err = b.load(c, nil, false); err != nil {
+				next, _, err := b.load(c, nil, false)
+				if err != nil {
 					return sweep{}, err
 				}
+				w.close()
+				w = next
 				break
 			}
 			rates[size] = append(rates[size], rate)

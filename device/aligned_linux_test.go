@@ -20,8 +20,12 @@ func TestProgramExportsAlignedAllocation(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = f.Close() }()
-	if libs, err := f.ImportedLibraries(); err != nil || !slices.Contains(libs, "libc.so.6") {
-		t.Skipf("the C library is not glibc: %v (%v)", libs, err)
+	libs, err := f.ImportedLibraries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(libs, "libc.so.6") {
+		t.Skipf("the C library is not glibc: %v", libs)
 	}
 	symbols, err := f.DynamicSymbols()
 	if err != nil {

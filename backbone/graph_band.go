@@ -45,7 +45,7 @@ type span struct{ first, blocks, keys int }
 // spans cuts a row's blocks into spans, in order.
 func (gr *Transformer) spans() []span {
 	b, n := gr.band(), gr.blocks()
-	if b.Units == 0 || b.Short == 0 {
+	if b.Short == 0 {
 		return []span{{0, n, b.Keys()}}
 	}
 	return []span{{0, b.Short, b.Header + b.Few*UnitTokens}, {b.Short, n - b.Short, b.Keys()}}

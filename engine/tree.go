@@ -26,10 +26,7 @@ const (
 )
 
 func newTree(seqs []prompt.Sequence, r reach) *tree {
-	t := &tree{seqs: seqs, reach: r, order: make([]int, len(seqs)), alike: make([]int, len(seqs))}
-	for i := range t.order {
-		t.order[i] = i
-	}
+	t := &tree{seqs: seqs, reach: r, order: upTo(len(seqs)), alike: make([]int, len(seqs))}
 	slices.SortFunc(t.order, func(a, b int) int {
 		return cmp.Or(slices.Compare(seqs[a].Tokens, seqs[b].Tokens), cmp.Compare(a, b))
 	})
@@ -94,11 +91,7 @@ func packTree(seqs []prompt.Sequence, r reach, p packing) []*batch {
 		runs, tokens = t.families(max(total/rows, r.back))
 		room = min(room, max(slices.Max(tokens), (sum(tokens)+rows-1)/rows+smallestRow))
 	}
-	all := make([]int, len(runs))
-	for i := range all {
-		all[i] = i
-	}
-	bins := fill(tokens, all, room)
+	bins := fill(tokens, upTo(len(runs)), room)
 	longest := 0
 	for _, bin := range bins {
 		longest = max(longest, bin.used)
@@ -122,13 +115,22 @@ func packTree(seqs []prompt.Sequence, r reach, p packing) []*batch {
 			}
 		}
 		b := t.layOut(members, time, p.wide)
-		most, few = max(most, b.band.Units), max(few, b.half())
+		most, few = max(most, b.band.Units), max(few, b.band.Few)
 		out = append(out, b)
 	}
 	for _, b := range out {
 		if len(out) <= fewRows && b.band.Units > 0 {
 			b.list(most, few)
 		}
+	}
+	return out
+}
+
+// upTo are the numbers from 0 to n-1.
+func upTo(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
 	}
 	return out
 }
@@ -218,20 +220,9 @@ func (t *tree) look(b *batch, fine bool) {
 	}
 }
 
-// half is how many units are listed for a block of the row's first half.
-func (b *batch) half() int {
-	if b.band.Short > 0 {
-		return b.band.Few
-	}
-	return b.band.Units
-}
-
 // arrange puts the blocks whose lists are short first, behind so many that stay where they are: attention over that half of a row compares less.
 func (b *batch) arrange(fixed int) {
-	order := make([]int, len(b.lists)) // what comes where
-	for i := range order {
-		order[i] = i
-	}
+	order := upTo(len(b.lists)) // what comes where
 	slices.SortStableFunc(order[min(fixed, len(order)):], func(i, j int) int { return cmp.Compare(len(b.lists[i]), len(b.lists[j])) })
 	to := make([]int32, len(order))
 	lists := make([][]int32, len(order))
@@ -262,10 +253,9 @@ func (b *batch) arrange(fixed int) {
 
 // list writes the lists out: units places for a block's, and where few are less, as many as that for a block of the row's first half.
 func (b *batch) list(units, few int) {
-	if b.band.Units = units; few < units {
-		b.band.Short, b.band.Few = len(b.lists)/2, few
-	} else {
-		b.band.Short, b.band.Few = 0, 0
+	b.band.Units, b.band.Few, b.band.Short = units, few, 0
+	if few < units {
+		b.band.Short = len(b.lists) / 2
 	}
 	b.looks = b.looks[:0]
 	for _, list := range b.lists {
